@@ -1,0 +1,1 @@
+//! The admin API: HTTP in, commands and snapshots out.

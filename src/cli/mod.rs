@@ -1,0 +1,52 @@
+//! The command line: one file per command, one exit code each.
+
+mod audit;
+mod check;
+mod exit;
+mod next;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// A job scheduler daemon that fires on time and accounts for every instant.
+#[derive(Debug, Parser)]
+#[command(name = "punctual", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Next(next::Args),
+    Audit(audit::Args),
+}
+
+/// Runs the command that the arguments name.
+///
+/// clap answers `--help`, `--version` and wrong usage itself; its exit codes (0 and 2) are those of
+/// the contract.
+pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Nothing is left to tell when standard output or error is gone.
+            let _ = answer.print();
+            return if answer.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Next(args) => next::run(&args),
+        Command::Audit(args) => audit::run(&args),
+    }
+}

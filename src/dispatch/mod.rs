@@ -1,0 +1,1 @@
+//! DECIDES: what happens to each fire, as one pure step function.

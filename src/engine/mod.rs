@@ -1,0 +1,1 @@
+//! tokio-cron-scheduler, through its extension points: the heartbeat and the exact wake.

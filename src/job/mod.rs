@@ -1,0 +1,19 @@
+//! WHAT: the plain values that every other module speaks in. Pure: no clock, no IO, no tokio.
+
+mod action;
+mod event;
+mod name;
+mod plan;
+mod policy;
+mod run;
+mod run_id;
+mod write;
+
+pub use action::{Action, CommandLine, KeepOutput, OutputLimits, Process, Signal, Value};
+pub use event::{Event, EventKind};
+pub use name::{JobName, NameError};
+pub use plan::{Param, Plan, Pool};
+pub use policy::{CatchUp, CatchUpMode, ConcurrencyPolicy};
+pub use run::{Attempt, AttemptEnd, Reason, Run, Span, Status, StopCause, Trigger};
+pub use run_id::RunId;
+pub use write::{ClaimOutcome, JobFlags, Write};

@@ -1,0 +1,81 @@
+//! Changes to the ledger, as values. Each is a whole row, so applying one twice is harmless:
+//! a commit that failed may have happened, and is simply done again.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Attempt, JobName, Run, RunId};
+use crate::schedule::ScheduleSpec;
+
+/// One change to the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Claim a fire ahead of its instant: the row is made with status `scheduled`, unless the
+    /// ledger has decided this fire before ([`ClaimOutcome::Decided`]).
+    Claim(Run),
+    /// A run's row, whole, made or replaced by id.
+    Run(Run),
+    /// A claim taken back: its row goes if it is still `scheduled`.
+    Withdraw(RunId),
+    /// An attempt's row, whole, made or replaced by (run, number).
+    Attempt(Attempt),
+    /// What the ledger remembers of a job, whole.
+    Job(JobFlags),
+    /// From `at` on the job has this schedule (none: disabled or gone from the config).
+    Schedule {
+        /// Whose.
+        job: JobName,
+        /// Since when.
+        at: Timestamp,
+        /// What names its instants from then on.
+        spec: Option<ScheduleSpec>,
+    },
+    /// Everything is paused, or no longer.
+    SchedulerPaused(bool),
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// The row is durable and ours.
+    Claimed,
+    /// The ledger has a row for this fire already that is past `scheduled`: it must not run again.
+    Decided,
+}
+
+/// What the ledger remembers of a job between lives of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFlags {
+    /// Whose.
+    pub job: JobName,
+    /// Every instant up to here is decided: it has a row, claimed or final.
+    pub decided_through: Timestamp,
+    /// The account begins after here: when the job was first seen, or where retention pruned to.
+    pub audit_from: Timestamp,
+    /// Whether somebody paused it.
+    pub paused: bool,
+    /// When it was paused.
+    pub paused_at: Option<Timestamp>,
+    /// When it resumes by itself.
+    pub paused_until: Option<Timestamp>,
+    /// Why, in the words of who paused it.
+    pub pause_reason: Option<String>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+}
+
+impl JobFlags {
+    /// A job seen for the first time at `now`: nothing before counts.
+    pub fn first_seen(job: JobName, now: Timestamp) -> Self {
+        Self {
+            job,
+            decided_through: now,
+            audit_from: now,
+            paused: false,
+            paused_at: None,
+            paused_until: None,
+            pause_reason: None,
+            paused_by: None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! RUNS: the only module that starts processes.

@@ -1,0 +1,1 @@
+//! KEEPS: the ledger, and the only SQL.

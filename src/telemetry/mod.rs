@@ -1,0 +1,1 @@
+//! Log lines, from events and errors.

@@ -1,0 +1,1 @@
+//! The real binary, without a daemon: next, check.
