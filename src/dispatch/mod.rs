@@ -1,1 +1,195 @@
 //! DECIDES: what happens to each fire, as one pure step function.
+//!
+//! One door in ([`Input`]), one decision ([`Dispatcher::step`]), effects out ([`Effect`]). Nothing
+//! here waits, reads a clock or touches a file: a year of fires is a `for` loop in a test.
+//!
+//! A fire's way: its instant comes within [`HORIZON`] → claimed in the ledger → due → lateness,
+//! overlap and pool decide → started, queued, or joined to a span of skipped or missed instants.
+
+mod active;
+mod clock_step;
+mod command;
+mod due;
+mod effect;
+mod finish;
+mod input;
+mod job_state;
+mod misfire;
+mod out;
+mod params;
+mod pools;
+mod recover;
+mod reload;
+mod shutdown;
+mod snapshot;
+mod spans;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::job::{JobFlags, JobName, Plan, Pool};
+use active::Active;
+use job_state::JobState;
+use out::Out;
+
+pub use effect::{Effect, Start, Urgency};
+pub use input::{Answer, Command, CommandId, Input, Refusal};
+pub use recover::Memory;
+pub use snapshot::{JobView, PoolView, Snapshot, State};
+
+/// How far ahead of its instant a fire may be claimed.
+pub const HORIZON: Duration = Duration::from_secs(5);
+
+/// How far ahead of its instant a fire is claimed at the latest: a disk that stalls for three
+/// seconds delays nothing. Not a whole second, so that claims and starts of whole-second jobs do
+/// not come at the same moment.
+pub const LEAD: Duration = Duration::from_millis(3250);
+
+/// A due instant that was passed over by more than this, unseen, was not watched: its catch-up
+/// policy decides. Up to this it is merely late.
+pub const UNWATCHED_AFTER: Duration = Duration::from_secs(5);
+
+/// The state of every job and every run that is not over, and the rules that change it.
+#[derive(Debug)]
+pub struct Dispatcher {
+    node: String,
+    jobs: BTreeMap<JobName, JobState>,
+    active: Active,
+    /// What is remembered of jobs that are not in the config.
+    dormant: BTreeMap<JobName, JobFlags>,
+    paused: bool,
+    draining: bool,
+    /// The newest reading of the wall clock: up to here instants were watched.
+    watched: Timestamp,
+    /// Tells manual runs of the same microsecond apart.
+    sequence: u64,
+}
+
+/// What every decision may look at beside the job itself.
+#[derive(Debug, Clone, Copy)]
+struct View<'a> {
+    now: Timestamp,
+    node: &'a str,
+    everything_paused: bool,
+    draining: bool,
+    /// Instants due before this were not watched.
+    unwatched_before: Timestamp,
+}
+
+/// A [`View`] that borrows the node alone, so that jobs and active runs can be borrowed beside it.
+macro_rules! view {
+    ($dispatcher:expr, $now:expr, $unwatched_before:expr) => {
+        $crate::dispatch::View {
+            now: $now,
+            node: &$dispatcher.node,
+            everything_paused: $dispatcher.paused,
+            draining: $dispatcher.draining,
+            unwatched_before: $unwatched_before,
+        }
+    };
+}
+use view;
+
+impl Dispatcher {
+    /// Takes one input at the wall-clock time `now`, and says what is to be done about it, in order.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let mut out = Out::default();
+        if let Some(unwatched_before) = self.watch(now, &mut out) {
+            self.advance_all(now, unwatched_before, &mut out);
+        }
+        match input {
+            Input::Tick => {}
+            Input::Wake(job) => self.advance(&job, now, Timestamp::MIN, &mut out),
+            Input::Claimed(outcomes) => self.claimed(outcomes, now, &mut out),
+            Input::Started {
+                run,
+                attempt,
+                pid,
+                at,
+            } => {
+                self.started(run, attempt, pid, at, &mut out);
+            }
+            Input::Ended {
+                run,
+                attempt,
+                end,
+                at,
+            } => {
+                self.ended(run, attempt, end, at, now, &mut out);
+            }
+            Input::Command { id, by, command } => self.command(id, &by, command, now, &mut out),
+            Input::Reload { plans, pools } => self.reload(plans, pools, now, &mut out),
+            Input::Drain => self.drain(now, &mut out),
+            Input::StopAll => self.stop_all(&mut out),
+        }
+        self.finish_step(now, out)
+    }
+
+    /// Brings one job up to `now`: due fires are decided, coming ones claimed.
+    fn advance(&mut self, job: &JobName, now: Timestamp, unwatched: Timestamp, out: &mut Out) {
+        let view = view!(self, now, unwatched);
+        if let Some(state) = self.jobs.get_mut(job) {
+            state.advance(view, &mut self.active, out);
+            out.touch(job);
+        }
+    }
+
+    /// Brings every job up to `now`.
+    fn advance_all(&mut self, now: Timestamp, unwatched_before: Timestamp, out: &mut Out) {
+        let view = view!(self, now, unwatched_before);
+        for (name, state) in &mut self.jobs {
+            state.advance(view, &mut self.active, out);
+            out.touch(name);
+        }
+    }
+
+    /// Ends a step: jobs that were touched are armed for their next wake, and jobs that are gone
+    /// and have nothing left to do are forgotten.
+    fn finish_step(&mut self, now: Timestamp, mut out: Out) -> Vec<Effect> {
+        for name in out.take_touched() {
+            let Some(state) = self.jobs.get_mut(&name) else {
+                continue;
+            };
+            if state.is_over() {
+                out.arm(name.clone(), None);
+                let gone = self.jobs.remove(&name);
+                self.dormant.extend(gone.map(|state| (name, state.flags)));
+                continue;
+            }
+            let at = state.next_wake(now, self.paused, self.draining, &self.active);
+            if state.armed != at {
+                state.armed = at;
+                out.arm(name, at);
+            }
+        }
+        if self.draining && self.active.nothing_runs() {
+            out.push(Effect::Drained);
+        }
+        out.into_effects()
+    }
+
+    /// An empty dispatcher that began to watch at `now`.
+    fn empty(node: String, pools: BTreeMap<String, Pool>, now: Timestamp) -> Self {
+        Self {
+            node,
+            jobs: BTreeMap::new(),
+            active: Active::new(pools),
+            dormant: BTreeMap::new(),
+            paused: false,
+            draining: false,
+            watched: now,
+            sequence: 0,
+        }
+    }
+
+    /// The plan of a job that is in the config.
+    pub fn plan(&self, job: &str) -> Option<&Arc<Plan>> {
+        self.jobs
+            .get(job)
+            .filter(|state| !state.removed)
+            .map(|state| &state.plan)
+    }
+}

@@ -42,4 +42,11 @@ pub enum EventKind {
         /// By how many seconds, negative for back.
         by_s: f64,
     },
+    /// Something went wrong that somebody should look at; nothing else says it.
+    Warning {
+        /// The job it is about.
+        job: JobName,
+        /// What, and what to do.
+        message: String,
+    },
 }

@@ -1,0 +1,158 @@
+//! The runs that are queued or running, and the slots they hold.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::out::Out;
+use super::pools::Pools;
+use super::{CommandId, Effect, Start};
+use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause};
+
+/// Every run that is past its claim and not over.
+#[derive(Debug)]
+pub(super) struct Active {
+    runs: HashMap<RunId, Live>,
+    pub(super) pools: Pools,
+    /// Fires whose claim is on its way to the ledger, and whose they are.
+    pub(super) claiming: HashMap<RunId, JobName>,
+    /// How many runs hold a slot.
+    holding: usize,
+}
+
+/// A run that is not over.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) run: Run,
+    pub(super) plan: Arc<Plan>,
+    pub(super) phase: Phase,
+    /// The attempt that runs, once it has started.
+    pub(super) attempt: Option<Attempt>,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Its row is not durable yet; a manual run answers its command when it is.
+    Inserting {
+        /// The command that asked for it.
+        reply: Option<CommandId>,
+    },
+    /// A catch-up run behind others of its job.
+    InLine,
+    /// Waiting for a slot of its pool.
+    Waiting,
+    /// The runner has it; `stopping` once it was told to stop.
+    Running {
+        /// Why it is being stopped, if it is.
+        stopping: Option<StopCause>,
+    },
+}
+
+impl Active {
+    pub(super) fn new(pools: BTreeMap<String, Pool>) -> Self {
+        Self {
+            runs: HashMap::new(),
+            pools: Pools::new(pools),
+            claiming: HashMap::new(),
+            holding: 0,
+        }
+    }
+
+    pub(super) fn get(&self, run: RunId) -> Option<&Live> {
+        self.runs.get(&run)
+    }
+
+    pub(super) fn get_mut(&mut self, run: RunId) -> Option<&mut Live> {
+        self.runs.get_mut(&run)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Live> {
+        self.runs.values()
+    }
+
+    pub(super) fn nothing_runs(&self) -> bool {
+        self.holding == 0
+    }
+
+    /// Adds a run that is not over.
+    pub(super) fn add(&mut self, run: Run, plan: &Arc<Plan>, phase: Phase) {
+        self.runs.insert(
+            run.id,
+            Live {
+                run,
+                plan: plan.clone(),
+                phase,
+                attempt: None,
+            },
+        );
+    }
+
+    /// Starts a run, or queues it for a slot. Its row is durable.
+    ///
+    /// While the daemon drains nothing is started: the row stays `queued` for the next life.
+    pub(super) fn start_or_wait(
+        &mut self,
+        id: RunId,
+        now: Timestamp,
+        draining: bool,
+        out: &mut Out,
+    ) {
+        let Some(live) = self.runs.get_mut(&id) else {
+            return;
+        };
+        if !draining && self.pools.take(&live.plan.pool) {
+            self.holding += 1;
+            hand_to_runner(live, out);
+            return;
+        }
+        live.phase = Phase::Waiting;
+        self.pools
+            .wait(&live.plan.pool, live.plan.priority, live.run.due_at, id);
+        if live.run.status != Status::Queued {
+            live.run.status = Status::Queued;
+            live.run.queued_at = Some(now);
+            out.run(&live.run, now);
+        }
+    }
+
+    /// Gives free slots of a pool to those who wait, in order.
+    pub(super) fn fill(&mut self, pool: &str, out: &mut Out) {
+        while let Some(id) = self.pools.next(pool) {
+            let live = self
+                .runs
+                .get_mut(&id)
+                .expect("a run leaves its queue when it is removed");
+            self.holding += 1;
+            out.touch(&live.run.job);
+            hand_to_runner(live, out);
+        }
+    }
+
+    /// Takes a run out, with its slot or its place in the queue.
+    pub(super) fn remove(&mut self, id: RunId) -> Option<Live> {
+        let live = self.runs.remove(&id)?;
+        match live.phase {
+            Phase::Running { .. } => {
+                self.holding -= 1;
+                self.pools.give_back(&live.plan.pool);
+            }
+            Phase::Waiting => self.pools.leave(&live.plan.pool, id),
+            Phase::Inserting { .. } | Phase::InLine => {}
+        }
+        Some(live)
+    }
+}
+
+/// The moment of the start. The `running` row is written behind it, when the runner has started it.
+fn hand_to_runner(live: &mut Live, out: &mut Out) {
+    live.phase = Phase::Running { stopping: None };
+    live.run.attempts += 1;
+    live.attempt = None;
+    out.push(Effect::Start(Box::new(Start {
+        run: live.run.clone(),
+        attempt: live.run.attempts,
+        plan: live.plan.clone(),
+    })));
+}

@@ -1,0 +1,257 @@
+//! What people and programs ask for.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::active::Phase;
+use super::job_state::JobState;
+use super::out::Out;
+use super::{Answer, Command, CommandId, Dispatcher, Refusal, params, view};
+use crate::job::{EventKind, JobName, Reason, Run, RunId, Status, StopCause, Trigger, Write};
+
+impl Dispatcher {
+    /// Carries a command out, or says why not. A manual run is answered once its row is durable.
+    pub(super) fn command(
+        &mut self,
+        id: CommandId,
+        by: &str,
+        command: Command,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let answer = match command {
+            Command::Trigger { job, params } => {
+                match self.trigger(id, &job, params, by, now, out) {
+                    Ok(()) => return,
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            Command::Pause { job, until, reason } => self.pause(&job, until, reason, by, now, out),
+            Command::Resume { job } => self.resume(&job, by, now, out),
+            Command::Cancel { run } => self.cancel(run, by, now, out),
+            Command::PauseAll => {
+                self.pause_everything(true, by, now, out);
+                Ok(())
+            }
+            Command::ResumeAll => {
+                self.pause_everything(false, by, now, out);
+                Ok(())
+            }
+        };
+        out.reply(id, answer.map(|()| Answer::Done));
+    }
+
+    fn trigger(
+        &mut self,
+        id: CommandId,
+        job: &JobName,
+        params: BTreeMap<String, String>,
+        by: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) -> Result<(), Refusal> {
+        if self.draining {
+            return Err(Refusal::Draining);
+        }
+        let state = known(self.jobs.get_mut(job), job)?;
+        let params = params::check(&state.plan, params)?;
+        if state.is_full() {
+            return Err(Refusal::MaxConcurrent {
+                job: job.clone(),
+                active: state.running.len(),
+                max: state.plan.max_concurrent,
+            });
+        }
+        self.sequence += 1;
+        let run_id = RunId::of_manual(job, now, self.sequence);
+        let mut run = new_run(run_id, job, Trigger::Manual, now, now, &self.node);
+        run.status = Status::Queued;
+        run.queued_at = Some(now);
+        run.params = params;
+        run.requested_by = Some(by.to_owned());
+        state.running.insert(run_id);
+        out.claim(run.clone());
+        self.active
+            .add(run, &state.plan, Phase::Inserting { reply: Some(id) });
+        out.touch(job);
+        Ok(())
+    }
+
+    fn pause(
+        &mut self,
+        job: &JobName,
+        until: Option<Timestamp>,
+        reason: Option<String>,
+        by: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) -> Result<(), Refusal> {
+        if let Some(passed) = until.filter(|&until| until <= now) {
+            return Err(Refusal::UntilPassed(passed));
+        }
+        let view = view!(self, now, Timestamp::MIN);
+        let state = known(self.jobs.get_mut(job), job)?;
+        // What is due at this very moment still goes; the pause begins after it.
+        state.advance(view, &mut self.active, out);
+        let since = state.flags.paused_at.filter(|_| state.flags.paused);
+        state.flags.paused = true;
+        state.flags.paused_at = since.or(Some(now));
+        state.flags.paused_until = until;
+        state.flags.pause_reason = reason;
+        state.flags.paused_by = Some(by.to_owned());
+        state.skip_while_paused(view, out);
+        state.write_flags(out);
+        out.touch(job);
+        let kind = EventKind::JobPaused {
+            job: job.clone(),
+            paused: true,
+            by: by.to_owned(),
+        };
+        out.emit(now, kind);
+        Ok(())
+    }
+
+    fn resume(
+        &mut self,
+        job: &JobName,
+        by: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) -> Result<(), Refusal> {
+        let view = view!(self, now, Timestamp::MIN);
+        let state = known(self.jobs.get_mut(job), job)?;
+        if state.flags.paused {
+            state.skip_while_paused(view, out);
+            state.set_resumed(out);
+            let kind = EventKind::JobPaused {
+                job: job.clone(),
+                paused: false,
+                by: by.to_owned(),
+            };
+            out.emit(now, kind);
+        }
+        state.advance(view, &mut self.active, out);
+        out.touch(job);
+        Ok(())
+    }
+
+    /// Pauses or resumes everything. Instants up to now are decided first by the rule that held.
+    fn pause_everything(&mut self, paused: bool, by: &str, now: Timestamp, out: &mut Out) {
+        if self.paused == paused {
+            return;
+        }
+        self.advance_all(now, Timestamp::MIN, out);
+        self.paused = paused;
+        out.write(Write::SchedulerPaused(paused));
+        out.emit(
+            now,
+            EventKind::SchedulerPaused {
+                paused,
+                by: by.to_owned(),
+            },
+        );
+        self.advance_all(now, Timestamp::MIN, out);
+    }
+
+    fn cancel(
+        &mut self,
+        id: RunId,
+        by: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) -> Result<(), Refusal> {
+        let Some(live) = self.active.get(id) else {
+            let claimed = |state: &JobState| state.claims.iter().any(|claim| claim.run.id == id);
+            let scheduled = self.jobs.values().any(claimed);
+            return Err(if scheduled {
+                Refusal::OnlyScheduled(id)
+            } else {
+                Refusal::NotActive(id)
+            });
+        };
+        if matches!(live.phase, Phase::Running { .. }) {
+            self.stop(id, StopCause::Requested, out);
+            return Ok(());
+        }
+        if let Phase::Inserting {
+            reply: Some(command),
+        } = live.phase
+        {
+            out.reply(command, Ok(Answer::Triggered(id)));
+        }
+        let reason = format!("{} by {by}", Reason::REQUESTED);
+        self.cancel_waiting(id, &reason, now, out);
+        Ok(())
+    }
+
+    /// Ends a run that has not started.
+    pub(super) fn cancel_waiting(
+        &mut self,
+        id: RunId,
+        reason: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let Some(mut live) = self.active.remove(id) else {
+            return;
+        };
+        live.run.status = Status::Cancelled;
+        live.run.reason = Some(Reason::new(reason));
+        live.run.finished_at = Some(now);
+        out.run(&live.run, now);
+        if let Some(state) = self.jobs.get_mut(&live.run.job) {
+            state.forget(id);
+            out.touch(&live.run.job);
+            state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
+        }
+    }
+}
+
+impl JobState {
+    /// The pause is over; its facts are forgotten.
+    pub(super) fn set_resumed(&mut self, out: &mut Out) {
+        self.flags.paused = false;
+        self.flags.paused_at = None;
+        self.flags.paused_until = None;
+        self.flags.pause_reason = None;
+        self.flags.paused_by = None;
+        self.write_flags(out);
+    }
+}
+
+fn known<'a>(state: Option<&'a mut JobState>, job: &JobName) -> Result<&'a mut JobState, Refusal> {
+    state
+        .filter(|state| !state.removed)
+        .ok_or_else(|| Refusal::UnknownJob(job.clone()))
+}
+
+/// A run that has not begun.
+pub(super) fn new_run(
+    id: RunId,
+    job: &JobName,
+    trigger: Trigger,
+    scheduled_at: Timestamp,
+    due_at: Timestamp,
+    node: &str,
+) -> Run {
+    Run {
+        id,
+        job: job.clone(),
+        status: Status::Scheduled,
+        trigger,
+        scheduled_at,
+        due_at,
+        queued_at: None,
+        started_at: None,
+        finished_at: None,
+        attempts: 0,
+        exit_code: None,
+        signal: None,
+        reason: None,
+        params: BTreeMap::new(),
+        node: node.to_owned(),
+        requested_by: None,
+        span: None,
+    }
+}

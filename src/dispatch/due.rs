@@ -1,0 +1,213 @@
+//! A job brought up to now: due fires are decided, coming ones claimed.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::active::{Active, Phase};
+use super::job_state::{Claim, JobState};
+use super::out::Out;
+use super::{Answer, Dispatcher, HORIZON, LEAD, Refusal, View, view};
+use crate::job::{ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
+
+impl JobState {
+    /// Decides everything that is due at `view.now`, then claims what comes next.
+    pub(super) fn advance(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
+        if view.draining {
+            return;
+        }
+        self.resume_if_over(view, out);
+        if self.is_paused(view.everything_paused) {
+            self.skip_while_paused(view, out);
+            return;
+        }
+        let mark = self.flags.decided_through;
+        self.miss_unwatched(view, active, out);
+        self.expire_waiting(view, active, out);
+        self.start_due(view, active, out);
+        self.catch_up_turn(view, active, out);
+        self.claim_coming(view, active, out);
+        if self.flags.decided_through != mark {
+            self.write_flags(out);
+        }
+    }
+
+    /// A pause with an end is over when its end has come.
+    fn resume_if_over(&mut self, view: View<'_>, out: &mut Out) {
+        let over = self.flags.paused && self.flags.paused_until.is_some_and(|t| t <= view.now);
+        if over {
+            // Instants up to the end of the pause are skipped, those after it are not.
+            let end = self.flags.paused_until.unwrap_or(view.now);
+            self.skip_while_paused(View { now: end, ..view }, out);
+            self.set_resumed(out);
+            let kind = EventKind::JobPaused {
+                job: self.plan.name.clone(),
+                paused: false,
+                by: "schedule".to_owned(),
+            };
+            out.emit(view.now, kind);
+        }
+    }
+
+    /// Starts claimed fires whose time has come, or says why not, in the order of their instants.
+    fn start_due(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
+        while let Some(claim) = self.claims.front() {
+            if !claim.durable || claim.run.due_at > view.now {
+                return;
+            }
+            let run = self
+                .claims
+                .pop_front()
+                .expect("it was there just above")
+                .run;
+            let late = view.now.duration_since(run.due_at);
+            let deadline = self.plan.starting_deadline;
+            if deadline.is_some_and(|deadline| late.unsigned_abs() > deadline) {
+                self.withhold(
+                    run,
+                    Status::Missed,
+                    Reason::STARTING_DEADLINE,
+                    view.now,
+                    out,
+                );
+            } else if self.is_full() {
+                self.withhold(run, Status::Skipped, Reason::MAX_CONCURRENT, view.now, out);
+            } else {
+                let id = run.id;
+                self.running.insert(id);
+                active.add(run, &self.plan, Phase::Waiting);
+                active.start_or_wait(id, view.now, view.draining, out);
+            }
+        }
+    }
+
+    /// Fires that waited for a slot beyond their deadline are missed.
+    fn expire_waiting(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
+        let Some(deadline) = self.plan.starting_deadline else {
+            return;
+        };
+        let expired: Vec<RunId> = self
+            .running
+            .iter()
+            .copied()
+            .filter(|&id| {
+                active.get(id).is_some_and(|live| {
+                    live.phase == Phase::Waiting
+                        && live.run.trigger == Trigger::Schedule
+                        && live
+                            .run
+                            .due_at
+                            .checked_add(deadline)
+                            .is_ok_and(|end| end <= view.now)
+                })
+            })
+            .collect();
+        for id in expired {
+            self.running.remove(&id);
+            if let Some(mut live) = active.remove(id) {
+                live.run.status = Status::Missed;
+                live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
+                live.run.finished_at = Some(view.now);
+                out.run(&live.run, view.now);
+            }
+        }
+    }
+
+    /// Claims what falls due within [`HORIZON`], once the first of it is within [`LEAD`] (so that
+    /// a job of every second is claimed two instants at a time).
+    fn claim_coming(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
+        let Some(schedule) = self.schedule() else {
+            return;
+        };
+        let lead = view.now.saturating_add(LEAD).unwrap_or(Timestamp::MAX);
+        let horizon = view.now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
+        let mut next = self.next_undecided();
+        if next.is_none_or(|nominal| schedule.due_at(nominal) > lead) {
+            return;
+        }
+        while let Some(nominal) = next.filter(|&nominal| schedule.due_at(nominal) <= horizon) {
+            let mut run = self.fire(nominal, Trigger::Schedule, view);
+            run.status = Status::Scheduled;
+            active.claiming.insert(run.id, run.job.clone());
+            out.claim(run.clone());
+            self.claims.push_back(Claim {
+                run,
+                durable: false,
+            });
+            self.decide_through(nominal);
+            next = schedule.next_after(nominal);
+        }
+    }
+
+    /// A claim came back from the ledger.
+    fn claimed(&mut self, id: RunId, outcome: ClaimOutcome) {
+        match outcome {
+            ClaimOutcome::Claimed => {
+                if let Some(claim) = self.claims.iter_mut().find(|claim| claim.run.id == id) {
+                    claim.durable = true;
+                }
+            }
+            // The clock went back, and this instant has had its fire.
+            ClaimOutcome::Decided => self.claims.retain(|claim| claim.run.id != id),
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Claims are durable: manual and catch-up runs may go, scheduled ones when they are due.
+    pub(super) fn claimed(
+        &mut self,
+        outcomes: Vec<(RunId, ClaimOutcome)>,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let mut jobs = BTreeSet::new();
+        for (id, outcome) in outcomes {
+            if let Some(job) = self.active.claiming.remove(&id) {
+                if let Some(state) = self.jobs.get_mut(&job) {
+                    state.claimed(id, outcome);
+                    jobs.insert(job);
+                }
+            } else {
+                self.inserted(id, outcome, now, out);
+            }
+        }
+        let view = view!(self, now, Timestamp::MIN);
+        for job in jobs {
+            if let Some(state) = self.jobs.get_mut(&job) {
+                if !state.is_paused(view.everything_paused) {
+                    state.start_due(view, &mut self.active, out);
+                }
+                out.touch(&job);
+            }
+        }
+    }
+
+    /// The row of a manual or catch-up run is durable, or was there before.
+    fn inserted(&mut self, id: RunId, outcome: ClaimOutcome, now: Timestamp, out: &mut Out) {
+        let Some(live) = self.active.get_mut(id) else {
+            return;
+        };
+        let Phase::Inserting { reply } = live.phase else {
+            return;
+        };
+        let job = live.run.job.clone();
+        live.phase = Phase::InLine;
+        out.touch(&job);
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        if outcome == ClaimOutcome::Decided {
+            state.forget(id);
+            self.active.remove(id);
+        } else if let Some(command) = reply {
+            self.active.start_or_wait(id, now, self.draining, out);
+            out.reply(command, Ok(Answer::Triggered(id)));
+            return;
+        }
+        if let Some(command) = reply {
+            out.reply(command, Err(Refusal::Decided(id)));
+        }
+        state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
+    }
+}

@@ -1,0 +1,159 @@
+//! What is known of one job while the daemon lives.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::active::{Active, Phase};
+use super::command::new_run;
+use super::out::Out;
+use super::{LEAD, View, params};
+use crate::job::{ConcurrencyPolicy, JobFlags, Plan, Run, RunId, Trigger, Write};
+use crate::schedule::Schedule;
+
+/// A paused job looks for instants to account for this often: its span shows within a second of
+/// its first instant, and a 100 ms job does not write ten times a second.
+const PAUSED_STRIDE: Duration = Duration::from_millis(800);
+
+/// One job: its plan, its mark, its claims and its runs.
+#[derive(Debug)]
+pub(super) struct JobState {
+    pub(super) plan: Arc<Plan>,
+    /// What the ledger remembers of it; `flags.decided_through` is the mark.
+    pub(super) flags: JobFlags,
+    /// Claimed fires in order of their instants, not due yet.
+    pub(super) claims: VecDeque<Claim>,
+    /// Runs that count under `max_concurrent`.
+    pub(super) running: BTreeSet<RunId>,
+    /// Catch-up runs whose turn has not come, oldest first.
+    pub(super) in_line: VecDeque<RunId>,
+    /// The catch-up run whose turn it is.
+    pub(super) catching_up: Option<RunId>,
+    /// The newest span, while instants may still join it.
+    pub(super) span: Option<Run>,
+    /// The wake that was asked for last.
+    pub(super) armed: Option<Timestamp>,
+    /// It left the config; it stays here until its runs are over.
+    pub(super) removed: bool,
+}
+
+/// A fire that is claimed ahead.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) run: Run,
+    /// Whether its row is known to be durable.
+    pub(super) durable: bool,
+}
+
+impl JobState {
+    pub(super) fn new(plan: Arc<Plan>, flags: JobFlags) -> Self {
+        Self {
+            plan,
+            flags,
+            claims: VecDeque::new(),
+            running: BTreeSet::new(),
+            in_line: VecDeque::new(),
+            catching_up: None,
+            span: None,
+            armed: None,
+            removed: false,
+        }
+    }
+
+    /// What names its instants; a disabled or removed job names none.
+    pub(super) fn schedule(&self) -> Option<Arc<Schedule>> {
+        (self.plan.enabled && !self.removed).then(|| self.plan.schedule.clone())
+    }
+
+    /// The first instant that is neither decided nor claimed.
+    pub(super) fn next_undecided(&self) -> Option<Timestamp> {
+        self.schedule()?.next_after(self.flags.decided_through)
+    }
+
+    /// The next instant that will fire, claimed or not.
+    pub(super) fn next_fire(&self) -> Option<Timestamp> {
+        match self.claims.front() {
+            Some(claim) => Some(claim.run.scheduled_at),
+            None => self.next_undecided(),
+        }
+    }
+
+    pub(super) fn is_paused(&self, everything: bool) -> bool {
+        everything || self.flags.paused
+    }
+
+    /// Whether one more run would be one too many.
+    pub(super) fn is_full(&self) -> bool {
+        match self.plan.concurrency_policy {
+            ConcurrencyPolicy::Forbid => self.running.len() >= self.plan.max_concurrent as usize,
+            ConcurrencyPolicy::Allow => false,
+        }
+    }
+
+    /// It left the config and has nothing left to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.removed && self.running.is_empty() && self.in_line.is_empty() && self.claims.is_empty()
+    }
+
+    /// Moves the mark forward: every instant up to `to` is decided.
+    pub(super) fn decide_through(&mut self, to: Timestamp) {
+        self.flags.decided_through = self.flags.decided_through.max(to);
+    }
+
+    pub(super) fn write_flags(&self, out: &mut Out) {
+        out.write(Write::Job(self.flags.clone()));
+    }
+
+    /// The run of the fire at `nominal`, as it is claimed.
+    pub(super) fn fire(&self, nominal: Timestamp, trigger: Trigger, view: View<'_>) -> Run {
+        let id = RunId::of_fire(&self.plan.name, nominal);
+        let due = self.plan.schedule.due_at(nominal);
+        let mut run = new_run(id, &self.plan.name, trigger, nominal, due, view.node);
+        run.params = params::defaults(&self.plan);
+        run
+    }
+
+    /// When this job next needs a look: a claimed fire is due, the next one is to be claimed, a
+    /// waiting run reaches its deadline, a pause ends.
+    pub(super) fn next_wake(
+        &self,
+        now: Timestamp,
+        everything_paused: bool,
+        draining: bool,
+        active: &Active,
+    ) -> Option<Timestamp> {
+        if draining {
+            return None;
+        }
+        let paused = self.is_paused(everything_paused);
+        let due = self
+            .claims
+            .front()
+            .filter(|claim| claim.durable)
+            .map(|claim| claim.run.due_at);
+        let claim = self.next_undecided().map(|nominal| {
+            if paused {
+                nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal))
+            } else {
+                let due = self.plan.schedule.due_at(nominal);
+                due.saturating_sub(LEAD).unwrap_or(due)
+            }
+        });
+        let resume = self.flags.paused_until.filter(|_| self.flags.paused);
+        let deadline = self.first_deadline(active);
+        [due, claim, resume, deadline].into_iter().flatten().min()
+    }
+
+    /// When the first of the fires that wait for a slot will have waited too long.
+    fn first_deadline(&self, active: &Active) -> Option<Timestamp> {
+        let deadline = self.plan.starting_deadline?;
+        self.running
+            .iter()
+            .filter_map(|&id| active.get(id))
+            .filter(|live| live.phase == Phase::Waiting && live.run.trigger == Trigger::Schedule)
+            .filter_map(|live| live.run.due_at.checked_add(deadline).ok())
+            .min()
+    }
+}

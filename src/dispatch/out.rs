@@ -1,0 +1,87 @@
+//! What one step gathers.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Answer, CommandId, Effect, Refusal, Urgency};
+use crate::job::{Event, EventKind, JobName, Run, Write};
+
+/// Effects and ledger changes of one step. All changes of a step are one commit.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    writes: Vec<Write>,
+    urgent: bool,
+    effects: Vec<Effect>,
+    touched: BTreeSet<JobName>,
+}
+
+impl Out {
+    /// A change to the ledger that nothing waits for.
+    pub(super) fn write(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// A claim: something waits for it.
+    pub(super) fn claim(&mut self, run: Run) {
+        self.urgent = true;
+        self.writes.push(Write::Claim(run));
+    }
+
+    /// A changed run: its row, and news of it.
+    pub(super) fn run(&mut self, run: &Run, at: Timestamp) {
+        self.writes.push(Write::Run(run.clone()));
+        self.emit(at, EventKind::Run(Box::new(run.clone())));
+    }
+
+    pub(super) fn emit(&mut self, at: Timestamp, kind: EventKind) {
+        self.effects.push(Effect::Emit(Event { at, kind }));
+    }
+
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(super) fn arm(&mut self, job: JobName, at: Option<Timestamp>) {
+        self.effects.push(Effect::Arm { job, at });
+    }
+
+    pub(super) fn reply(&mut self, command: CommandId, answer: Result<Answer, Refusal>) {
+        // Whoever asked may look at the ledger next.
+        self.urgent = true;
+        self.effects.push(Effect::Reply { command, answer });
+    }
+
+    /// The job's next wake may have changed.
+    pub(super) fn touch(&mut self, job: &JobName) {
+        if !self.touched.contains(job) {
+            self.touched.insert(job.clone());
+        }
+    }
+
+    pub(super) fn take_touched(&mut self) -> BTreeSet<JobName> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Starts first, so that nothing delays a fire: what starts now was claimed in an earlier step.
+    /// Then the changes, then the rest: an answer is given once the changes before it are durable.
+    pub(super) fn into_effects(self) -> Vec<Effect> {
+        let (mut effects, rest): (Vec<_>, Vec<_>) = self
+            .effects
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Start(_)));
+        if !self.writes.is_empty() {
+            let urgency = if self.urgent {
+                Urgency::Now
+            } else {
+                Urgency::Soon
+            };
+            effects.push(Effect::Write {
+                writes: self.writes,
+                urgency,
+            });
+        }
+        effects.extend(rest);
+        effects
+    }
+}

@@ -1,0 +1,301 @@
+//! The first decision of a life: what became of the fires and runs of the life before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::active::Phase;
+use super::command::new_run;
+use super::job_state::{Claim, JobState};
+use super::out::Out;
+use super::{Dispatcher, Effect, View, view};
+use crate::job::{
+    Attempt, JobFlags, JobName, Plan, Pool, Reason, Run, RunId, Span, Status, Trigger, Write,
+};
+use crate::schedule::{Schedule, ScheduleSpec};
+
+/// What the ledger and the start marks say of the life before.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// Marks and paused flags, by job; jobs that left the config among them.
+    pub flags: BTreeMap<JobName, JobFlags>,
+    /// The schedule that each job had when the daemon was last seen.
+    pub schedules: BTreeMap<JobName, ScheduleSpec>,
+    /// Runs that are `scheduled`, `queued` or `running`, and fires that a shutdown took the chance
+    /// to run from (`missed`, [`Reason::SHUTDOWN`], not joined to a span yet).
+    pub live: Vec<Run>,
+    /// Attempts that are `running` by the ledger.
+    pub attempts: Vec<Attempt>,
+    /// Runs with a start mark: they may have run.
+    pub marked: BTreeSet<RunId>,
+    /// Whether the machine has not been restarted since; else start marks prove nothing.
+    pub same_boot: bool,
+    /// Whether everything was paused.
+    pub scheduler_paused: bool,
+}
+
+impl Dispatcher {
+    /// Builds the state from the ledger at `now`, decides what the life before left undecided, and
+    /// begins to watch.
+    pub fn recover(
+        node: String,
+        plans: BTreeMap<JobName, Arc<Plan>>,
+        pools: BTreeMap<String, Pool>,
+        memory: Memory,
+        now: Timestamp,
+    ) -> (Self, Vec<Effect>) {
+        let mut this = Self::empty(node, pools, now);
+        let mut out = Out::default();
+        this.paused = memory.scheduler_paused;
+        this.dormant = memory.flags;
+        lose_attempts(memory.attempts, now, &mut out);
+        let mut left = Left::sort(memory.live, &memory.marked, memory.same_boot, now, &mut out);
+        for (name, plan) in plans {
+            let spec = memory.schedules.get(&name);
+            let claims = left.claims.remove(&name).unwrap_or_default();
+            this.take_up(plan, spec, claims, now, &mut out);
+        }
+        for (name, spec) in &memory.schedules {
+            if !this.jobs.contains_key(name) {
+                let claims = left.claims.remove(name).unwrap_or_default();
+                this.close_stretch(name, spec, claims, now, &mut out);
+                out.write(Write::Schedule {
+                    job: name.clone(),
+                    at: now,
+                    spec: None,
+                });
+            }
+        }
+        for run in left.queued {
+            this.take_up_queued(run, now, &mut out);
+        }
+        this.advance_all(now, Timestamp::MIN, &mut out);
+        let effects = this.finish_step(now, out);
+        (this, effects)
+    }
+
+    /// A job of the config goes on where its mark is, or begins now.
+    fn take_up(
+        &mut self,
+        plan: Arc<Plan>,
+        known: Option<&ScheduleSpec>,
+        claims: Vec<Run>,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let name = plan.name.clone();
+        let spec = plan.enabled.then(|| plan.schedule.spec().clone());
+        let goes_on = matches!((known, &spec), (Some(known), Some(spec)) if same_rule(known, spec));
+        if !goes_on {
+            if let Some(known) = known {
+                self.close_stretch(&name, known, claims, now, out);
+            }
+            self.begin_job(plan, now, out);
+            return;
+        }
+        let flags = self
+            .dormant
+            .remove(&name)
+            .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
+        let mut state = JobState::new(plan, flags);
+        if known != spec.as_ref() {
+            // The zone database is another one: a new stretch of history, the same schedule.
+            out.write(Write::Schedule {
+                job: name.clone(),
+                at: now,
+                spec,
+            });
+        }
+        for run in claims {
+            state.decide_through(run.scheduled_at);
+            state.claims.push_back(Claim { run, durable: true });
+        }
+        let unwatched = view!(self, now, now);
+        state.advance(unwatched, &mut self.active, out);
+        state.write_flags(out);
+        out.touch(&name);
+        self.jobs.insert(name, state);
+    }
+
+    /// A job counts from now: it is new, or its schedule is.
+    pub(super) fn begin_job(&mut self, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
+        let name = plan.name.clone();
+        let mut flags = self
+            .dormant
+            .remove(&name)
+            .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
+        flags.decided_through = now;
+        let spec = plan.enabled.then(|| plan.schedule.spec().clone());
+        out.write(Write::Schedule {
+            job: name.clone(),
+            at: now,
+            spec,
+        });
+        let state = JobState::new(plan, flags);
+        state.write_flags(out);
+        out.touch(&name);
+        self.jobs.insert(name, state);
+    }
+
+    /// The daemon was down when this schedule ended: its instants up to now are accounted for,
+    /// and nothing of it is caught up.
+    fn close_stretch(
+        &mut self,
+        name: &JobName,
+        spec: &ScheduleSpec,
+        claims: Vec<Run>,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let Some(flags) = self.dormant.get_mut(name) else {
+            return;
+        };
+        for mut run in claims {
+            if run.scheduled_at > now {
+                out.write(Write::Withdraw(run.id));
+                continue;
+            }
+            flags.decided_through = flags.decided_through.max(run.scheduled_at);
+            run.status = Status::Missed;
+            run.reason = Some(Reason::new(Reason::UNWATCHED));
+            run.finished_at = Some(now);
+            out.run(&run, now);
+        }
+        let paused = flags.paused || self.paused;
+        match Schedule::new(spec.clone(), name.as_str()) {
+            Ok(old) => {
+                let view = view!(self, now, now);
+                if let Some(run) = unaccounted(&old, flags, paused, view) {
+                    out.run(&run, now);
+                }
+            }
+            // A later version may not read an old schedule any more; the audit will say so.
+            Err(error) => {
+                tracing::error!(job = %name, %error, "the schedule in the ledger's history cannot be read; instants since the daemon was last up stay without a row")
+            }
+        }
+        flags.decided_through = flags.decided_through.max(now);
+        out.write(Write::Job(flags.clone()));
+    }
+
+    /// A queued run goes on waiting; one whose job is gone is cancelled.
+    fn take_up_queued(&mut self, mut run: Run, now: Timestamp, out: &mut Out) {
+        let id = run.id;
+        let Some(state) = self.jobs.get_mut(&run.job) else {
+            run.status = Status::Cancelled;
+            run.reason = Some(Reason::new(Reason::JOB_REMOVED));
+            run.finished_at = Some(now);
+            out.run(&run, now);
+            return;
+        };
+        out.touch(&run.job);
+        if run.trigger == Trigger::CatchUp {
+            // Older than anything that was missed since.
+            let place = state.in_line.iter().position(|&other| {
+                self.active
+                    .get(other)
+                    .is_some_and(|o| o.run.scheduled_at > run.scheduled_at)
+            });
+            state
+                .in_line
+                .insert(place.unwrap_or(state.in_line.len()), id);
+            self.active.add(run, &state.plan, Phase::InLine);
+        } else {
+            state.running.insert(id);
+            self.active.add(run, &state.plan, Phase::Waiting);
+            self.active.start_or_wait(id, now, false, out);
+        }
+    }
+}
+
+/// The span of what an ended schedule named between its mark and now.
+fn unaccounted(old: &Schedule, flags: &JobFlags, paused: bool, view: View<'_>) -> Option<Run> {
+    let (mark, now) = (flags.decided_through, view.now);
+    let first = old.next_after(mark).filter(|&first| first <= now)?;
+    let last = old.last_through(now)?;
+    let sequence = now.as_microsecond().unsigned_abs();
+    let id = RunId::of_span(&flags.job, first, sequence);
+    let due = old.due_at(first);
+    let mut run = new_run(id, &flags.job, Trigger::Schedule, first, due, view.node);
+    (run.status, run.reason) = if paused {
+        (Status::Skipped, Some(Reason::new(Reason::PAUSED)))
+    } else {
+        (Status::Missed, Some(Reason::new(Reason::UNWATCHED)))
+    };
+    run.finished_at = Some(now);
+    run.span = Some(Span {
+        last,
+        count: old.count(mark, now),
+    });
+    Some(run)
+}
+
+/// Whether two specs name the same instants, the version of the zone database left aside.
+pub(super) fn same_rule(a: &ScheduleSpec, b: &ScheduleSpec) -> bool {
+    let without = |spec: &ScheduleSpec| ScheduleSpec {
+        tzdb: None,
+        ..spec.clone()
+    };
+    without(a) == without(b)
+}
+
+fn lose_attempts(attempts: Vec<Attempt>, now: Timestamp, out: &mut Out) {
+    for mut attempt in attempts {
+        attempt.status = Status::Lost;
+        attempt.finished_at = Some(now);
+        attempt.reason = Some(Reason::new(Reason::DAEMON_DIED));
+        out.write(Write::Attempt(attempt));
+    }
+}
+
+/// What the life before left, sorted by what becomes of it.
+struct Left {
+    claims: BTreeMap<JobName, Vec<Run>>,
+    queued: Vec<Run>,
+}
+
+impl Left {
+    fn sort(
+        mut live: Vec<Run>,
+        marked: &BTreeSet<RunId>,
+        same_boot: bool,
+        now: Timestamp,
+        out: &mut Out,
+    ) -> Self {
+        live.sort_by_key(|run| (run.scheduled_at, run.id));
+        let mut left = Self {
+            claims: BTreeMap::new(),
+            queued: Vec::new(),
+        };
+        for mut run in live {
+            let lost = match run.status {
+                Status::Running => Some(Reason::DAEMON_DIED),
+                Status::Scheduled | Status::Queued if marked.contains(&run.id) => {
+                    Some(Reason::DAEMON_DIED)
+                }
+                // Its mark may have gone with the power.
+                Status::Scheduled if !same_boot && run.due_at <= now => Some(Reason::REBOOT),
+                _ => None,
+            };
+            if let Some(reason) = lost {
+                run.status = Status::Lost;
+                run.reason = Some(Reason::new(reason));
+                run.finished_at = Some(now);
+                out.run(&run, now);
+            } else if run.status == Status::Queued {
+                left.queued.push(run);
+            } else {
+                if run.status == Status::Missed && run.due_at > now {
+                    // Back before its instant: the shutdown has taken nothing from it.
+                    run.status = Status::Scheduled;
+                    run.reason = None;
+                    run.finished_at = None;
+                    out.run(&run, now);
+                }
+                left.claims.entry(run.job.clone()).or_default().push(run);
+            }
+        }
+        left
+    }
+}

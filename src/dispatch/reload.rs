@@ -1,0 +1,122 @@
+//! The config changed while everything runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::active::Phase;
+use super::out::Out;
+use super::recover::same_rule;
+use super::{Dispatcher, View, view};
+use crate::job::{JobName, Plan, Pool, Reason, RunId, Status, Write};
+
+impl Dispatcher {
+    /// Takes the new jobs and pools. Running runs, paused flags and history stay, by job name; a
+    /// job whose schedule changed counts from now; a removed job's queue is cancelled.
+    pub(super) fn reload(
+        &mut self,
+        plans: BTreeMap<JobName, Arc<Plan>>,
+        pools: BTreeMap<String, Pool>,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        // Instants up to now belong to the schedules that held until now.
+        self.advance_all(now, Timestamp::MIN, out);
+        self.active.pools.configure(pools);
+        let gone: Vec<JobName> = self
+            .jobs
+            .iter()
+            .filter(|(name, state)| !state.removed && !plans.contains_key(*name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            self.remove(&name, now, out);
+        }
+        for (name, plan) in plans {
+            if self.jobs.contains_key(&name) {
+                self.change(&name, plan, now, out);
+            } else {
+                self.begin_job(plan, now, out);
+            }
+        }
+        for pool in self.active.pools.names() {
+            if !self.draining {
+                self.active.fill(&pool, out);
+            }
+        }
+        self.advance_all(now, Timestamp::MIN, out);
+    }
+
+    fn change(&mut self, name: &JobName, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
+        let Some(state) = self.jobs.get_mut(name) else {
+            return;
+        };
+        let names_same_instants = !state.removed
+            && state.plan.enabled == plan.enabled
+            && same_rule(state.plan.schedule.spec(), plan.schedule.spec());
+        if names_same_instants {
+            state.plan = plan;
+            return;
+        }
+        withdraw_coming(&mut state.claims, now, out);
+        state.span = None;
+        state.removed = false;
+        state.flags.decided_through = now;
+        let spec = plan.enabled.then(|| plan.schedule.spec().clone());
+        out.write(Write::Schedule {
+            job: name.clone(),
+            at: now,
+            spec,
+        });
+        state.plan = plan;
+        state.write_flags(out);
+    }
+
+    fn remove(&mut self, name: &JobName, now: Timestamp, out: &mut Out) {
+        let view: View<'_> = view!(self, now, Timestamp::MIN);
+        let Some(state) = self.jobs.get_mut(name) else {
+            return;
+        };
+        state.drop_claims(view.now, Status::Skipped, Reason::JOB_REMOVED, out);
+        state.removed = true;
+        state.flags.decided_through = now;
+        out.write(Write::Schedule {
+            job: name.clone(),
+            at: now,
+            spec: None,
+        });
+        state.write_flags(out);
+        let waiting: Vec<RunId> = state
+            .running
+            .iter()
+            .chain(&state.in_line)
+            .copied()
+            .filter(|&id| {
+                self.active
+                    .get(id)
+                    .is_some_and(|live| !matches!(live.phase, Phase::Running { .. }))
+            })
+            .collect();
+        for id in waiting {
+            self.cancel_waiting(id, Reason::JOB_REMOVED, now, out);
+        }
+        out.touch(name);
+    }
+}
+
+/// Claims whose instant is still to come are taken back; those whose instant has come (due a
+/// little later, by jitter) stay: they were named by the old schedule.
+fn withdraw_coming(
+    claims: &mut std::collections::VecDeque<super::job_state::Claim>,
+    now: Timestamp,
+    out: &mut Out,
+) {
+    claims.retain(|claim| {
+        let stays = claim.run.scheduled_at <= now;
+        if !stays {
+            out.write(Write::Withdraw(claim.run.id));
+        }
+        stays
+    });
+}

@@ -1,0 +1,58 @@
+//! The end of the daemon's life: nothing new, then nothing at all.
+
+use jiff::Timestamp;
+
+use super::active::Phase;
+use super::out::Out;
+use super::{Dispatcher, Effect};
+use crate::job::{Reason, RunId, Status, StopCause};
+
+impl Dispatcher {
+    /// Nothing is started any more. Claimed fires are missed; queued runs keep their rows and go
+    /// on in the daemon's next life; instants from now on are not watched, and `catch_up` decides.
+    pub(super) fn drain(&mut self, now: Timestamp, out: &mut Out) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
+        for (name, state) in &mut self.jobs {
+            for claim in std::mem::take(&mut state.claims) {
+                let mut run = claim.run;
+                run.status = Status::Missed;
+                run.reason = Some(Reason::new(Reason::SHUTDOWN));
+                run.finished_at = Some(now);
+                out.run(&run, now);
+            }
+            out.touch(name);
+        }
+    }
+
+    /// What still runs is stopped, as by a timeout.
+    pub(super) fn stop_all(&mut self, out: &mut Out) {
+        let running: Vec<RunId> = self
+            .active
+            .iter()
+            .filter(|live| matches!(live.phase, Phase::Running { .. }))
+            .map(|live| live.run.id)
+            .collect();
+        for id in running {
+            self.stop(id, StopCause::Shutdown, out);
+        }
+    }
+
+    /// Tells the runner to stop a run, once.
+    pub(super) fn stop(&mut self, id: RunId, cause: StopCause, out: &mut Out) {
+        let Some(live) = self.active.get_mut(id) else {
+            return;
+        };
+        if live.phase == (Phase::Running { stopping: None }) {
+            live.phase = Phase::Running {
+                stopping: Some(cause),
+            };
+            out.push(Effect::Stop {
+                run: id,
+                attempt: live.run.attempts,
+                cause,
+            });
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Instants that do not run: each joins a span of its kind, so that a long stretch is one row.
+
+use jiff::Timestamp;
+
+use super::View;
+use super::job_state::JobState;
+use super::out::Out;
+use crate::job::{Reason, Run, RunId, Span, Status, Trigger, Write};
+
+/// A stretch of instants that nobody claimed: the first, the last, and how many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) count: u64,
+}
+
+impl JobState {
+    /// A claimed fire that does not run joins the open span of its kind, or begins one.
+    pub(super) fn withhold(
+        &mut self,
+        run: Run,
+        status: Status,
+        reason: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let at = run.scheduled_at;
+        let one = Stretch {
+            first: at,
+            last: at,
+            count: 1,
+        };
+        if self.joins(status, reason, at) {
+            out.write(Write::Withdraw(run.id));
+            self.extend(one, now, out);
+        } else {
+            self.begin(run, one, status, reason, now, out);
+        }
+    }
+
+    /// Unclaimed instants that will not run join the open span of their kind, or begin one; they
+    /// are decided with that.
+    pub(super) fn account(
+        &mut self,
+        stretch: Stretch,
+        status: Status,
+        reason: &str,
+        view: View<'_>,
+        out: &mut Out,
+    ) {
+        if self.joins(status, reason, stretch.first) {
+            self.extend(stretch, view.now, out);
+        } else {
+            let mut run = self.fire(stretch.first, Trigger::Schedule, view);
+            let sequence = view.now.as_microsecond().unsigned_abs();
+            run.id = RunId::of_span(&self.plan.name, stretch.first, sequence);
+            self.begin(run, stretch, status, reason, view.now, out);
+        }
+        self.decide_through(stretch.last);
+    }
+
+    /// The instants in (mark, `through`] as a stretch, if there are any.
+    pub(super) fn undecided_through(&self, through: Timestamp) -> Option<Stretch> {
+        let schedule = self.schedule()?;
+        let mark = self.flags.decided_through;
+        let first = schedule
+            .next_after(mark)
+            .filter(|&first| first <= through)?;
+        let last = schedule.last_through(through)?;
+        Some(Stretch {
+            first,
+            last,
+            count: schedule.count(mark, through),
+        })
+    }
+
+    /// While paused: claims are taken back or skipped, and instants up to now are skipped.
+    pub(super) fn skip_while_paused(&mut self, view: View<'_>, out: &mut Out) {
+        let mark = self.flags.decided_through;
+        self.drop_claims(view.now, Status::Skipped, Reason::PAUSED, out);
+        if let Some(stretch) = self.undecided_through(view.now) {
+            self.account(stretch, Status::Skipped, Reason::PAUSED, view, out);
+        }
+        if self.flags.decided_through != mark {
+            self.write_flags(out);
+        }
+    }
+
+    /// Gives up all claims: those whose instant has come end as `status`, those to come are taken
+    /// back and are undecided again.
+    pub(super) fn drop_claims(
+        &mut self,
+        now: Timestamp,
+        status: Status,
+        reason: &str,
+        out: &mut Out,
+    ) {
+        for claim in std::mem::take(&mut self.claims) {
+            let nominal = claim.run.scheduled_at;
+            if nominal <= now {
+                self.withhold(claim.run, status, reason, now, out);
+            } else {
+                out.write(Write::Withdraw(claim.run.id));
+                self.flags.decided_through = self.flags.decided_through.min(just_before(nominal));
+            }
+        }
+    }
+
+    fn joins(&self, status: Status, reason: &str, first: Timestamp) -> bool {
+        self.span.as_ref().is_some_and(|open| {
+            open.status == status
+                && open.reason.as_ref().is_some_and(|known| known.0 == reason)
+                && open
+                    .span
+                    .is_some_and(|span| self.plan.schedule.next_after(span.last) == Some(first))
+        })
+    }
+
+    fn extend(&mut self, stretch: Stretch, now: Timestamp, out: &mut Out) {
+        let Some(run) = &mut self.span else { return };
+        if let Some(span) = &mut run.span {
+            span.last = stretch.last;
+            span.count += stretch.count;
+        }
+        run.finished_at = Some(now);
+        out.run(run, now);
+    }
+
+    fn begin(
+        &mut self,
+        mut run: Run,
+        stretch: Stretch,
+        status: Status,
+        reason: &str,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        run.status = status;
+        run.trigger = Trigger::Schedule;
+        run.reason = Some(Reason::new(reason));
+        run.finished_at = Some(now);
+        run.span = Some(Span {
+            last: stretch.last,
+            count: stretch.count,
+        });
+        out.run(&run, now);
+        self.span = Some(run);
+    }
+}
+
+/// The last microsecond before `t`.
+pub(super) fn just_before(t: Timestamp) -> Timestamp {
+    t.saturating_sub(std::time::Duration::from_micros(1))
+        .unwrap_or(Timestamp::MIN)
+}
