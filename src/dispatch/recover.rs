@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,8 @@ use super::job_state::{Claim, JobState};
 use super::out::Out;
 use super::{Dispatcher, Effect, View, view};
 use crate::job::{
-    Attempt, JobFlags, JobName, Plan, Pool, Reason, Run, RunId, Span, Status, Trigger, Write,
+    Attempt, EventKind, JobFlags, JobName, Plan, Pool, Reason, Run, RunId, Span, Status, Trigger,
+    Write,
 };
 use crate::schedule::{Schedule, ScheduleSpec};
 
@@ -111,7 +113,9 @@ impl Dispatcher {
             state.decide_through(run.scheduled_at);
             state.claims.push_back(Claim { run, durable: true });
         }
-        let unwatched = view!(self, now, now);
+        // The instant of now itself was not watched either.
+        let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
+        let unwatched = view!(self, now, after_now);
         state.advance(unwatched, &mut self.active, out);
         state.write_flags(out);
         out.touch(&name);
@@ -172,7 +176,17 @@ impl Dispatcher {
             }
             // A later version may not read an old schedule any more; the audit will say so.
             Err(error) => {
-                tracing::error!(job = %name, %error, "the schedule in the ledger's history cannot be read; instants since the daemon was last up stay without a row")
+                let message = format!(
+                    "its schedule in the ledger's history cannot be read ({error}); its instants \
+                     since the daemon was last up stay without a row"
+                );
+                out.emit(
+                    now,
+                    EventKind::Warning {
+                        job: name.clone(),
+                        message,
+                    },
+                );
             }
         }
         flags.decided_through = flags.decided_through.max(now);
