@@ -162,8 +162,12 @@ impl Dispatcher {
             }
             flags.decided_through = flags.decided_through.max(run.scheduled_at);
             run.status = Status::Missed;
-            run.reason = Some(Reason::new(Reason::UNWATCHED));
+            run.reason = run.reason.or(Some(Reason::new(Reason::UNWATCHED)));
             run.finished_at = Some(now);
+            run.span = Some(Span {
+                last: run.scheduled_at,
+                count: 1,
+            });
             out.run(&run, now);
         }
         let paused = flags.paused || self.paused;
@@ -300,12 +304,13 @@ impl Left {
             } else if run.status == Status::Queued {
                 left.queued.push(run);
             } else {
-                if run.status == Status::Missed && run.due_at > now {
-                    // Back before its instant: the shutdown has taken nothing from it.
+                if run.status == Status::Missed {
+                    // The claim stands again, so that it can be taken back or joined to a span as
+                    // any other. Before its instant the shutdown has taken nothing from it.
                     run.status = Status::Scheduled;
-                    run.reason = None;
+                    run.reason = run.reason.filter(|_| run.due_at <= now);
                     run.finished_at = None;
-                    out.run(&run, now);
+                    out.write(Write::Run(run.clone()));
                 }
                 left.claims.entry(run.job.clone()).or_default().push(run);
             }
