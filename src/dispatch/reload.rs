@@ -21,6 +21,11 @@ impl Dispatcher {
         now: Timestamp,
         out: &mut Out,
     ) {
+        if self.draining {
+            // The next life reads the config anyway; until then nothing is decided any more, so
+            // no schedule can end here with all its instants accounted for.
+            return;
+        }
         // Instants up to now belong to the schedules that held until now.
         self.advance_all(now, Timestamp::MIN, out);
         self.active.pools.configure(pools);
@@ -41,9 +46,7 @@ impl Dispatcher {
             }
         }
         for pool in self.active.pools.names() {
-            if !self.draining {
-                self.active.fill(&pool, out);
-            }
+            self.active.fill(&pool, out);
         }
         self.advance_all(now, Timestamp::MIN, out);
     }
