@@ -102,7 +102,13 @@ impl Dispatcher {
         }
         match input {
             Input::Tick => {}
-            Input::Wake(job) => self.advance(&job, now, Timestamp::MIN, &mut out),
+            Input::Wake(job) => {
+                if let Some(state) = self.jobs.get_mut(&job) {
+                    // It is used up, even one that came too early because the clock went back.
+                    state.armed = None;
+                }
+                self.advance(&job, now, Timestamp::MIN, &mut out);
+            }
             Input::Claimed(outcomes) => self.claimed(outcomes, now, &mut out),
             Input::Started {
                 run,
