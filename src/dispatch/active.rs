@@ -15,8 +15,9 @@ use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause};
 pub(super) struct Active {
     runs: HashMap<RunId, Live>,
     pub(super) pools: Pools,
-    /// Fires whose claim is on its way to the ledger, and whose they are.
-    pub(super) claiming: HashMap<RunId, JobName>,
+    /// Runs whose claims are on their way to the ledger: whose they are, and how many claims. A
+    /// claim that was taken back and made again is on its way twice, and only its last counts.
+    claiming: HashMap<RunId, (JobName, u32)>,
     /// How many runs hold a slot.
     holding: usize,
 }
@@ -74,6 +75,23 @@ impl Active {
 
     pub(super) fn nothing_runs(&self) -> bool {
         self.holding == 0
+    }
+
+    /// Claims a run in the ledger.
+    pub(super) fn claim(&mut self, run: Run, out: &mut Out) {
+        let first = || (run.job.clone(), 0);
+        self.claiming.entry(run.id).or_insert_with(first).1 += 1;
+        out.claim(run);
+    }
+
+    /// A claim came back. Says whose it is, unless another claim of the same run is behind it.
+    pub(super) fn came_back(&mut self, id: RunId) -> Option<JobName> {
+        let (_, on_their_way) = self.claiming.get_mut(&id)?;
+        *on_their_way -= 1;
+        if *on_their_way > 0 {
+            return None;
+        }
+        self.claiming.remove(&id).map(|(job, _)| job)
     }
 
     /// Adds a run that is not over.

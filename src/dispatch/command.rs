@@ -71,7 +71,7 @@ impl Dispatcher {
         run.params = params;
         run.requested_by = Some(by.to_owned());
         state.running.insert(run_id);
-        out.claim(run.clone());
+        self.active.claim(run.clone(), out);
         self.active
             .add(run, &state.plan, Phase::Inserting { reply: Some(id) });
         out.touch(job);

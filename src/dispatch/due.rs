@@ -128,8 +128,7 @@ impl JobState {
         while let Some(nominal) = next.filter(|&nominal| schedule.due_at(nominal) <= horizon) {
             let mut run = self.fire(nominal, Trigger::Schedule, view);
             run.status = Status::Scheduled;
-            active.claiming.insert(run.id, run.job.clone());
-            out.claim(run.clone());
+            active.claim(run.clone(), out);
             self.claims.push_back(Claim {
                 run,
                 durable: false,
@@ -163,13 +162,14 @@ impl Dispatcher {
     ) {
         let mut jobs = BTreeSet::new();
         for (id, outcome) in outcomes {
-            if let Some(job) = self.active.claiming.remove(&id) {
-                if let Some(state) = self.jobs.get_mut(&job) {
-                    state.claimed(id, outcome);
-                    jobs.insert(job);
-                }
-            } else {
+            let Some(job) = self.active.came_back(id) else {
+                continue;
+            };
+            if self.active.get(id).is_some() {
                 self.inserted(id, outcome, now, out);
+            } else if let Some(state) = self.jobs.get_mut(&job) {
+                state.claimed(id, outcome);
+                jobs.insert(job);
             }
         }
         let view = view!(self, now, Timestamp::MIN);

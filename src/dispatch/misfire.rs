@@ -124,8 +124,7 @@ impl JobState {
         run.status = Status::Queued;
         run.queued_at = Some(view.now);
         self.in_line.push_back(run.id);
-        out.claim(run.clone());
-        active.claiming.remove(&run.id);
+        active.claim(run.clone(), out);
         active.add(run, &self.plan, Phase::Inserting { reply: None });
     }
 }
