@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::out::Out;
 use super::pools::Pools;
-use super::{CommandId, Effect, Start};
-use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause};
+use super::{CommandId, Dispatcher, Effect, Start};
+use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause, Trigger};
 
 /// Every run that is past its claim and not over.
 #[derive(Debug)]
@@ -135,17 +135,24 @@ impl Active {
         }
     }
 
-    /// Gives free slots of a pool to those who wait, in order.
-    pub(super) fn fill(&mut self, pool: &str, out: &mut Out) {
-        while let Some(id) = self.pools.next(pool) {
-            let live = self
-                .runs
-                .get_mut(&id)
-                .expect("a run leaves its queue when it is removed");
-            self.holding += 1;
-            out.touch(&live.run.job);
-            hand_to_runner(live, out);
+    /// Queues a run for a slot, however many are free: [`Dispatcher::fill`] gives them out.
+    pub(super) fn wait(&mut self, id: RunId) {
+        if let Some(live) = self.runs.get_mut(&id) {
+            live.phase = Phase::Waiting;
+            self.pools
+                .wait(&live.plan.pool, live.plan.priority, live.run.due_at, id);
         }
+    }
+
+    /// Starts a run that waited, in the slot that was taken for it.
+    fn start_next(&mut self, id: RunId, out: &mut Out) {
+        let live = self
+            .runs
+            .get_mut(&id)
+            .expect("a run leaves its queue when it is removed");
+        self.holding += 1;
+        out.touch(&live.run.job);
+        hand_to_runner(live, out);
     }
 
     /// Takes a run out, with its slot or its place in the queue.
@@ -160,6 +167,43 @@ impl Active {
             Phase::Inserting { .. } | Phase::InLine => {}
         }
         Some(live)
+    }
+}
+
+impl Dispatcher {
+    /// Gives free slots of a pool to those who wait, in order. Who has waited beyond its deadline
+    /// is missed, even if the wake that should have said so has not come.
+    pub(super) fn fill(&mut self, pool: &str, now: Timestamp, out: &mut Out) {
+        while let Some(id) = self.active.pools.next(pool) {
+            let too_late = self.active.get(id).filter(|live| live.is_too_late(now));
+            let Some(job) = too_late.map(|live| live.run.job.clone()) else {
+                self.active.start_next(id, out);
+                continue;
+            };
+            self.active.pools.give_back(pool);
+            if let Some(state) = self.jobs.get_mut(&job) {
+                state.miss_waiting(id, now, &mut self.active, out);
+                out.touch(&job);
+            }
+        }
+    }
+}
+
+impl Live {
+    /// When a fire that waits for a slot will have waited too long.
+    pub(super) fn latest_start(&self) -> Option<Timestamp> {
+        let deadline = self.plan.starting_deadline?;
+        let waits = self.phase == Phase::Waiting && self.run.trigger == Trigger::Schedule;
+        self.run
+            .due_at
+            .checked_add(deadline)
+            .ok()
+            .filter(|_| waits)
+    }
+
+    /// Whether it has.
+    pub(super) fn is_too_late(&self, now: Timestamp) -> bool {
+        self.latest_start().is_some_and(|end| end <= now)
     }
 }
 

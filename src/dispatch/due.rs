@@ -83,33 +83,28 @@ impl JobState {
 
     /// Fires that waited for a slot beyond their deadline are missed.
     fn expire_waiting(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        let Some(deadline) = self.plan.starting_deadline else {
-            return;
-        };
-        let expired: Vec<RunId> = self
-            .running
-            .iter()
-            .copied()
-            .filter(|&id| {
-                active.get(id).is_some_and(|live| {
-                    live.phase == Phase::Waiting
-                        && live.run.trigger == Trigger::Schedule
-                        && live
-                            .run
-                            .due_at
-                            .checked_add(deadline)
-                            .is_ok_and(|end| end <= view.now)
-                })
-            })
-            .collect();
+        let too_late = |id: RunId| active.get(id).is_some_and(|live| live.is_too_late(view.now));
+        let running = self.running.iter().copied();
+        let expired: Vec<RunId> = running.filter(|&id| too_late(id)).collect();
         for id in expired {
-            self.running.remove(&id);
-            if let Some(mut live) = active.remove(id) {
-                live.run.status = Status::Missed;
-                live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
-                live.run.finished_at = Some(view.now);
-                out.run(&live.run, view.now);
-            }
+            self.miss_waiting(id, view.now, active, out);
+        }
+    }
+
+    /// A fire that waits for a slot has waited too long.
+    pub(super) fn miss_waiting(
+        &mut self,
+        id: RunId,
+        now: Timestamp,
+        active: &mut Active,
+        out: &mut Out,
+    ) {
+        self.forget(id);
+        if let Some(mut live) = active.remove(id) {
+            live.run.status = Status::Missed;
+            live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
+            live.run.finished_at = Some(now);
+            out.run(&live.run, now);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::active::{Active, Phase};
+use super::active::Active;
 use super::command::new_run;
 use super::out::Out;
 use super::{LEAD, View, params};
@@ -148,12 +148,9 @@ impl JobState {
 
     /// When the first of the fires that wait for a slot will have waited too long.
     fn first_deadline(&self, active: &Active) -> Option<Timestamp> {
-        let deadline = self.plan.starting_deadline?;
         self.running
             .iter()
-            .filter_map(|&id| active.get(id))
-            .filter(|live| live.phase == Phase::Waiting && live.run.trigger == Trigger::Schedule)
-            .filter_map(|live| live.run.due_at.checked_add(deadline).ok())
+            .filter_map(|&id| active.get(id)?.latest_start())
             .min()
     }
 }

@@ -72,6 +72,9 @@ impl Dispatcher {
         for run in left.queued {
             this.take_up_queued(run, now, &mut out);
         }
+        for pool in this.active.pools.names() {
+            this.fill(&pool, now, &mut out);
+        }
         this.advance_all(now, Timestamp::MIN, &mut out);
         let effects = this.finish_step(now, out);
         (this, effects)
@@ -222,7 +225,7 @@ impl Dispatcher {
         } else {
             state.running.insert(id);
             self.active.add(run, &state.plan, Phase::Waiting);
-            self.active.start_or_wait(id, now, false, out);
+            self.active.wait(id);
         }
     }
 }

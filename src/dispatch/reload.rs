@@ -46,7 +46,7 @@ impl Dispatcher {
             }
         }
         for pool in self.active.pools.names() {
-            self.active.fill(&pool, out);
+            self.fill(&pool, now, out);
         }
         self.advance_all(now, Timestamp::MIN, out);
     }
