@@ -61,13 +61,17 @@ impl Dispatcher {
         for (name, spec) in &memory.schedules {
             if !this.jobs.contains_key(name) {
                 let claims = left.claims.remove(name).unwrap_or_default();
-                this.close_stretch(name, spec, claims, now, &mut out);
+                this.close_stretch(name, Some(spec), claims, now, &mut out);
                 out.write(Write::Schedule {
                     job: name.clone(),
                     at: now,
                     spec: None,
                 });
             }
+        }
+        // Their schedule had ended already, by a reload, when the daemon went.
+        for (name, claims) in left.claims {
+            this.close_stretch(&name, None, claims, now, &mut out);
         }
         for run in left.queued {
             this.take_up_queued(run, now, &mut out);
@@ -93,9 +97,7 @@ impl Dispatcher {
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         let goes_on = matches!((known, &spec), (Some(known), Some(spec)) if same_rule(known, spec));
         if !goes_on {
-            if let Some(known) = known {
-                self.close_stretch(&name, known, claims, now, out);
-            }
+            self.close_stretch(&name, known, claims, now, out);
             self.begin_job(plan, now, out);
             return;
         }
@@ -150,20 +152,16 @@ impl Dispatcher {
     fn close_stretch(
         &mut self,
         name: &JobName,
-        spec: &ScheduleSpec,
+        spec: Option<&ScheduleSpec>,
         claims: Vec<Run>,
         now: Timestamp,
         out: &mut Out,
     ) {
-        let Some(flags) = self.dormant.get_mut(name) else {
-            return;
-        };
         for mut run in claims {
             if run.scheduled_at > now {
                 out.write(Write::Withdraw(run.id));
                 continue;
             }
-            flags.decided_through = flags.decided_through.max(run.scheduled_at);
             run.status = Status::Missed;
             run.reason = run.reason.or(Some(Reason::new(Reason::UNWATCHED)));
             run.finished_at = Some(now);
@@ -173,6 +171,9 @@ impl Dispatcher {
             });
             out.run(&run, now);
         }
+        let (Some(spec), Some(flags)) = (spec, self.dormant.get_mut(name)) else {
+            return;
+        };
         let paused = flags.paused || self.paused;
         match Schedule::new(spec.clone(), name.as_str()) {
             Ok(old) => {
