@@ -10,7 +10,7 @@ use super::active::Active;
 use super::command::new_run;
 use super::out::Out;
 use super::{LEAD, View, params};
-use crate::job::{ConcurrencyPolicy, JobFlags, Plan, Run, RunId, Trigger, Write};
+use crate::job::{ConcurrencyPolicy, EventKind, JobFlags, Plan, Run, RunId, Trigger, Write};
 use crate::schedule::Schedule;
 
 /// A paused job looks for instants to account for this often: its span shows within a second of
@@ -100,6 +100,17 @@ impl JobState {
     /// Moves the mark forward: every instant up to `to` is decided.
     pub(super) fn decide_through(&mut self, to: Timestamp) {
         self.flags.decided_through = self.flags.decided_through.max(to);
+    }
+
+    /// A schedule that names nothing any more when it is first seen is most likely a mistake.
+    pub(super) fn warn_if_over(&self, now: Timestamp, out: &mut Out) {
+        if self.plan.enabled && self.next_undecided().is_none() {
+            let job = self.plan.name.clone();
+            let message = "its schedule names no instant later than now, so it is finished without \
+                           having run; correct its time or remove it"
+                .to_owned();
+            out.emit(now, EventKind::Warning { job, message });
+        }
     }
 
     pub(super) fn write_flags(&self, out: &mut Out) {

@@ -143,6 +143,7 @@ impl Dispatcher {
         });
         let state = JobState::new(plan, flags);
         state.write_flags(out);
+        state.warn_if_over(now, out);
         out.touch(&name);
         self.jobs.insert(name, state);
     }

@@ -74,6 +74,7 @@ impl Dispatcher {
         });
         state.plan = plan;
         state.write_flags(out);
+        state.warn_if_over(now, out);
     }
 
     fn remove(&mut self, name: &JobName, now: Timestamp, out: &mut Out) {
