@@ -77,7 +77,7 @@ impl Rota {
             Entry {
                 name: job.clone(),
                 at,
-                stage,
+                stage: waits,
             },
         );
         if at_once {
