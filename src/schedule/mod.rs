@@ -1,11 +1,13 @@
 //! WHEN: what names instants. Pure: `now` never appears, only "after this instant".
 
+mod duration;
 mod spec;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use duration::{DurationError, format_duration, parse_duration};
 pub use spec::{Rule, ScheduleSpec};
 
 /// A schedule, ready to be asked.
