@@ -59,7 +59,7 @@ pub(super) fn read(
             .unwrap_or(Duration::from_secs(10)),
         output: output(fields, complaints),
     };
-    command.map(|_| Action::Process(process))
+    command.map(|_| Action::Process(std::sync::Arc::new(process)))
 }
 
 fn command(

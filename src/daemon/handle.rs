@@ -81,10 +81,21 @@ impl Handle {
     /// Has a command carried out in the name of `by`, and durable.
     pub async fn ask(&self, command: Command, by: &str) -> Result<Answer, AskError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { command, by: by.to_owned(), reply };
+        let request = Request {
+            command,
+            by: by.to_owned(),
+            reply,
+        };
         let asked = async {
-            self.0.requests.send(request).await.map_err(|_| AskError::Gone)?;
-            answer.await.map_err(|_| AskError::Gone)?.map_err(AskError::Refused)
+            self.0
+                .requests
+                .send(request)
+                .await
+                .map_err(|_| AskError::Gone)?;
+            answer
+                .await
+                .map_err(|_| AskError::Gone)?
+                .map_err(AskError::Refused)
         };
         tokio::select! {
             answer = asked => answer,

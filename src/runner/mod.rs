@@ -13,6 +13,7 @@ mod command;
 mod env_file;
 mod environment;
 mod family;
+mod kept;
 mod leftovers;
 mod marks;
 mod output;
