@@ -77,7 +77,7 @@ fn command(
         [] => {
             if let (Wholeness::Job, Some(place)) = (wholeness, fields.place()) {
                 complaints.absent(
-                    Problem::at(place, format!("job `{name}` does nothing")).help(
+                    Problem::at(place, format!("job `{name}` has nothing to do")).help(
                         "give it a `command = [\"program\", \"argument\"]` or a `shell = \"line\"`",
                     ),
                 );

@@ -78,27 +78,28 @@ fn place_of(
     place: Place,
     kind: AnnotationKind,
 ) -> Vec<annotate_snippets::Element<'_>> {
-    let (line, column) = source.position(place.start);
-    let origin = Origin::path(source.path.to_string_lossy())
-        .line(line)
-        .char_column(column);
     let text = &*source.text;
     let whole = line_around(text, place.start);
     let start = place.start.clamp(whole.start, whole.end);
     let end = place.end.clamp(start, whole.end);
-    let from = boundary_below(text, start.saturating_sub(MARGIN).max(whole.start));
-    let to = boundary_below(text, (end.min(start + MARGIN) + MARGIN).min(whole.end));
+    let from = match start - whole.start {
+        0..=MARGIN => whole.start,
+        _ => text.floor_char_boundary(start - MARGIN),
+    };
+    let to = text.floor_char_boundary((end.min(start + MARGIN) + MARGIN).min(whole.end));
     let piece = text[from..to].trim_end_matches('\r');
     let span = (start - from).min(piece.len())..(end.min(to) - from).min(piece.len());
+    let (line, column) = source.position(place.start);
+    let path = source.path.to_string_lossy();
     let snippet = Snippet::source(piece)
         .line_start(line)
         .annotation(kind.span(span));
-    vec![origin.into(), snippet.into()]
-}
-
-fn boundary_below(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
+    if from == whole.start {
+        return vec![snippet.path(path).into()];
     }
-    at
+    // The column within the piece is not that within the line.
+    vec![
+        Origin::path(path).line(line).char_column(column).into(),
+        snippet.into(),
+    ]
 }

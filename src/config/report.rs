@@ -53,7 +53,7 @@ impl Problem {
     /// About a place in a text.
     pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: shortened(message.into()),
             place: Some(place),
             path: None,
             also: Vec::new(),
@@ -64,7 +64,7 @@ impl Problem {
     /// About a file or folder as a whole.
     pub(super) fn of(path: &Path, message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: shortened(message.into()),
             place: None,
             path: Some(path.to_owned()),
             also: Vec::new(),
@@ -74,7 +74,7 @@ impl Problem {
 
     /// What to do about it.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(shortened(help.into()));
         self
     }
 
@@ -83,6 +83,18 @@ impl Problem {
         self.also.push((place, label));
         self
     }
+}
+
+/// A sentence that quotes a megabyte of the config loses its middle.
+fn shortened(mut sentence: String) -> String {
+    const MOST: usize = 1_000;
+    const KEPT: usize = 120;
+    if sentence.len() > MOST {
+        let begin = sentence.floor_char_boundary(KEPT);
+        let end = sentence.ceil_char_boundary(sentence.len() - KEPT);
+        sentence.replace_range(begin..end, " … ");
+    }
+    sentence
 }
 
 /// Collects complaints; the same one about the same place counts once (a value of `[defaults]` is
@@ -94,7 +106,7 @@ pub(super) struct Complaints {
     seen: HashSet<(Option<Place>, String)>,
     /// Complaints that something is not there; they count only in files without syntax errors.
     absences: Vec<Problem>,
-    broken: Vec<Place>,
+    syntax: Vec<Problem>,
 }
 
 impl Complaints {
@@ -114,8 +126,9 @@ impl Complaints {
 
     /// A syntax error.
     pub(super) fn broken(&mut self, problem: Problem) {
-        self.broken.extend(problem.place);
-        self.error(problem);
+        if self.syntax.len() < MAX_PROBLEMS && self.is_new(&problem) {
+            self.syntax.push(problem);
+        }
     }
 
     /// Something is worth a second look.
@@ -131,19 +144,21 @@ impl Complaints {
 
     /// The errors, if any, else the warnings.
     pub(super) fn verdict(mut self, sources: &[Source]) -> Result<Report, Report> {
-        let whole = |problem: &Problem| {
+        let broken: Vec<Place> = self
+            .syntax
+            .iter()
+            .filter_map(|problem| problem.place)
+            .collect();
+        self.absences.retain(|problem| {
             let file = problem.place.map(|place| place.file);
-            self.broken.iter().all(|place| Some(place.file) != file)
-        };
-        self.absences.retain(whole);
-        self.errors.append(&mut self.absences);
-        let lines = broken_lines(&self.broken, sources);
-        let broken = std::mem::take(&mut self.broken);
-        self.errors.retain(|problem| {
-            problem.place.is_none_or(|place| {
-                broken.contains(&place) || !lines.iter().any(|line| line.holds(place))
-            })
+            broken.iter().all(|place| Some(place.file) != file)
         });
+        let lines = broken_lines(&broken, sources);
+        let on_broken_line = |place: Place| lines.iter().any(|line| line.holds(place));
+        self.errors
+            .retain(|problem| !problem.place.is_some_and(on_broken_line));
+        self.errors.append(&mut self.absences);
+        self.errors.append(&mut self.syntax);
         let report = |mut problems: Vec<Problem>, level| {
             problems.sort_by_key(|problem| problem.place);
             let sources = if problems.is_empty() {

@@ -126,10 +126,7 @@ pub(super) fn duration(key: &str, node: &Node, complaints: &mut Complaints) -> O
     match parse_duration(text) {
         Ok(duration) => Some(duration),
         Err(error) => {
-            complaints.error(
-                Problem::at(node.place, format!("`{key}` is not a duration: {error}"))
-                    .help("such as \"90s\", \"1h30m\" or \"250ms\""),
-            );
+            complaints.error(Problem::at(node.place, format!("`{key}`: {error}")));
             None
         }
     }
