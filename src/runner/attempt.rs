@@ -18,7 +18,7 @@ use super::output::{Capture, Stream};
 use super::pipe::PipeReader;
 use super::redact::Secrets;
 use super::tree::{Leader, Stat};
-use super::{Key, Launch};
+use super::{Key, Launch, spawn};
 use crate::clock;
 use crate::job::{AttemptEnd, StopCause};
 
@@ -309,10 +309,9 @@ async fn watch_exit(pid: Pid) -> AsyncFd<OwnedFd> {
 async fn register(fd: OwnedFd) -> AsyncFd<OwnedFd> {
     let mut fd = fd;
     loop {
-        match AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) {
+        match spawn::when_readable(fd) {
             Ok(registered) => return registered,
-            Err(refused) => {
-                let (back, why) = refused.into_parts();
+            Err((back, why)) => {
                 tracing::warn!(%why, "the runtime cannot watch another descriptor yet");
                 fd = back;
             }

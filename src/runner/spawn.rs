@@ -1,4 +1,5 @@
-//! `posix_spawn`, and nothing else: the one place of the crate with unsafe code.
+//! `posix_spawn`, and the registration of a descriptor with tokio, which its author marked unsafe:
+//! the one place of the crate with unsafe code.
 //!
 //! Why not `std::process::Command`: it has no new session without a callback between fork and exec,
 //! and that callback makes it fork a copy of the daemon's page tables. `posix_spawn` shares the
@@ -15,10 +16,12 @@
 use std::ffi::{CString, c_char};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 use rustix::process::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Everything that an exec takes, as the kernel wants it.
 #[derive(Debug)]
@@ -63,6 +66,15 @@ pub(super) fn spawn(image: &Image, stdio: [BorrowedFd<'_>; 3]) -> io::Result<Pid
         )
     })?;
     Pid::from_raw(pid).ok_or_else(|| io::Error::other("posix_spawn gave no process id"))
+}
+
+/// Has the current runtime say when a descriptor becomes readable. Gives it back where the system
+/// has no room for that.
+pub(super) fn when_readable(fd: OwnedFd) -> Result<AsyncFd<OwnedFd>, (OwnedFd, io::Error)> {
+    // SAFETY: an `OwnedFd` is a valid open descriptor, names the same one all its life, and is
+    // owned by the `AsyncFd` from here on; nobody else can close or replace it.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    registered.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts)
 }
 
 fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
