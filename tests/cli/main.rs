@@ -1,1 +1,3 @@
 //! The real binary, without a daemon: next, check.
+
+mod next;
