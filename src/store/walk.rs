@@ -254,7 +254,9 @@ mod tests {
             whole_from: t(0),
         };
         let mut walk = Walk::new(&job, &history, window, &mut report);
-        rows.iter().for_each(|&row| walk.row(row));
+        for &row in rows {
+            walk.row(row);
+        }
         let instants = walk.end();
         let problems = report.problems.into_iter();
         (
@@ -279,7 +281,8 @@ mod tests {
     #[test]
     fn each_fault_is_found_and_named() {
         use ProblemKind::{Doubled, Missing, Stray, WrongCount};
-        let cases: [(&[AccountRow], &[(i64, ProblemKind)]); 9] = [
+        type Case<'a> = (&'a [AccountRow], &'a [(i64, ProblemKind)]);
+        let cases: [Case<'_>; 9] = [
             (&[one(10), one(30)], &[(20, Missing)]),
             (&[one(10)], &[(20, Missing), (30, Missing)]),
             (&[], &[(10, Missing), (20, Missing), (30, Missing)]),

@@ -19,7 +19,7 @@ async fn closed() -> TempDir {
     let batch = punctual::store::Batch::now(rows.collect());
     ledger.submit(batch).await.unwrap();
     ledger
-        .close(std::time::Duration::from_secs(60))
+        .close(std::time::Duration::from_mins(1))
         .await
         .unwrap();
     folder
@@ -158,7 +158,7 @@ async fn a_ledger_can_be_read_with_and_without_its_daemon() {
     let path = killed.path();
     killed
         .ledger
-        .close(std::time::Duration::from_secs(60))
+        .close(std::time::Duration::from_mins(1))
         .await
         .unwrap();
     assert_eq!(

@@ -136,7 +136,7 @@ async fn rows_older_than_the_age_go_with_the_schedules_of_their_time() {
 async fn too_much_output_goes_oldest_first_and_rows_stay() {
     let home = Home::with(Retention {
         max_output_bytes: 100_000,
-        ..Retention::default()
+        ..few(10_000)
     });
     let live = fire("a", t(0), Status::Running);
     let runs: Vec<_> = (1..30)

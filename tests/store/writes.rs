@@ -2,7 +2,7 @@
 
 use punctual::clock;
 use punctual::job::{Attempt, ClaimOutcome, JobFlags, RunId, Status, Trigger, Write};
-use punctual::store::{Batch, Retention, Stretch};
+use punctual::store::{Batch, Spread, Stretch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -240,9 +240,14 @@ async fn a_thousand_claims_are_one_commit() {
     let home = Home::new();
     // While the thread is busy with the first batch, the others gather behind it.
     let order = Arc::new(Mutex::new(Vec::new()));
-    let (let_go, held) = std::sync::mpsc::channel::<()>();
-    let hold = Batch::now(vec![]).then(move |_| held.recv().unwrap());
+    let (let_go, gate) = std::sync::mpsc::channel::<()>();
+    let (holding, holds) = tokio::sync::oneshot::channel();
+    let hold = Batch::now(vec![]).then(move |_| {
+        holding.send(()).unwrap();
+        gate.recv().unwrap();
+    });
     home.ledger.submit(hold).await.unwrap();
+    holds.await.unwrap();
     let size = || std::fs::metadata(home.path().with_extension("db-wal")).map_or(0, |it| it.len());
     let begun = clock::monotonic();
     for n in 0..1_000 {
@@ -274,8 +279,10 @@ async fn what_is_urgent_takes_along_what_is_not() {
     let done = Arc::new(AtomicUsize::new(0));
     for _ in 0..10 {
         let done = Arc::clone(&done);
-        let batch = Batch::soon(vec![Write::SchedulerPaused(true)])
-            .then(move |_| drop(done.fetch_add(1, Ordering::SeqCst)));
+        let count = move |_| {
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        let batch = Batch::soon(vec![Write::SchedulerPaused(true)]).then(count);
         home.ledger.submit(batch).await.unwrap();
     }
     home.write(vec![Write::SchedulerPaused(false)]).await;
@@ -320,12 +327,12 @@ async fn closing_writes_what_was_handed_in_and_takes_no_more() {
     );
     assert!(!ledger.health().writable);
     assert_eq!(ledger.health().pending, 0);
-    ledger.close(Duration::from_secs(60)).await.unwrap();
+    ledger.close(Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test]
 async fn figures_are_drawn_from_what_ran() {
-    let home = Home::with(Retention::default());
+    let home = Home::new();
     let mut writes = Vec::new();
     for n in 0..150 {
         let mut run = fire("a", t(n * 10), Status::Succeeded);
@@ -357,8 +364,15 @@ async fn figures_are_drawn_from_what_ran() {
 
     let figures = home.reader.statistics(name("a")).await.unwrap();
     assert_eq!(figures.runs, 150);
-    assert_eq!(figures.duration.unwrap().p50_s, 2.0);
-    assert_eq!(figures.lateness.unwrap().max_s, 1.0);
+    let spread = |s| {
+        Some(Spread {
+            p50_s: s,
+            p99_s: s,
+            max_s: s,
+        })
+    };
+    assert_eq!(figures.duration, spread(2.0));
+    assert_eq!(figures.lateness, spread(1.0));
     assert_eq!(
         home.reader.statistics(name("b")).await.unwrap().duration,
         None
