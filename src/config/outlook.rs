@@ -35,29 +35,33 @@ pub struct Warning {
 
 /// Looks ahead from `now`.
 pub fn ahead(config: &Config, now: Timestamp) -> Vec<Warning> {
-    let mut warnings = Vec::new();
     let enabled = || config.jobs.values().filter(|plan| plan.enabled);
     let about = |plan: &Plan, message| Warning {
         job: Some(plan.name.clone()),
         message,
     };
-    warnings.extend(
-        enabled()
-            .filter_map(|plan| Some(about(plan, never_again(plan, now)?)))
-            .take(MAX_WARNINGS),
-    );
-    warnings.extend(
-        enabled()
-            .flat_map(|plan| clock_changes(plan, now).into_iter().map(|m| about(plan, m)))
-            .take(MAX_WARNINGS),
-    );
+    let over = enabled().filter_map(|plan| Some(about(plan, never_again(plan, now)?)));
+    let changes =
+        enabled().flat_map(|plan| clock_changes(plan, now).into_iter().map(|m| about(plan, m)));
     let herds = herds(enabled(), now).into_iter();
-    warnings.extend(
-        herds
-            .map(|message| Warning { job: None, message })
-            .take(MAX_WARNINGS),
-    );
+    let herds = herds.map(|message| Warning { job: None, message });
+    let mut warnings = some(over, "jobs that will not run any more");
+    warnings.extend(some(changes, "such clock changes"));
+    warnings.extend(some(herds, "such seconds"));
     warnings
+}
+
+/// The first of the warnings of one kind, and how many more there are.
+fn some(mut warnings: impl Iterator<Item = Warning>, kind: &str) -> Vec<Warning> {
+    let mut shown: Vec<_> = warnings.by_ref().take(MAX_WARNINGS).collect();
+    let more = warnings.count();
+    if more > 0 {
+        shown.push(Warning {
+            job: None,
+            message: format!("and {more} more {kind}"),
+        });
+    }
+    shown
 }
 
 fn never_again(plan: &Plan, now: Timestamp) -> Option<String> {

@@ -89,11 +89,11 @@ fn window(
     let end = fields.instant("end", complaints);
     if let (Some(first), Some(last)) = (start, end)
         && first >= last
-        && let (Some(start), Some(end)) = (fields.node("start"), fields.node("end"))
+        && let (Some(from), Some(to)) = (fields.node("start"), fields.node("end"))
     {
         complaints.error(
-            Problem::at(end.place, "`end` must be later than `start`")
-                .also(start.place, "`start` is here"),
+            Problem::at(to.place, "`end` must be later than `start`")
+                .also(from.place, "`start` is here"),
         );
         return (start, None);
     }

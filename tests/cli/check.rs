@@ -196,20 +196,13 @@ fn the_jobs_of_the_sample_succeed() {
     let config = format!("{}/config", env!("CARGO_MANIFEST_DIR"));
     let jobs = sample["jobs"].as_table().expect("jobs");
     for (name, job) in jobs {
-        let mut command = match job.get("shell").and_then(toml::Value::as_str) {
-            Some(line) => {
-                let mut shell = Command::new("/bin/sh");
-                shell.arg("-c").arg(line);
-                shell
-            }
-            None => {
-                let words = job["command"].as_array().expect("a list");
-                let mut words = words.iter().map(|word| word.as_str().expect("a string"));
-                let mut command = Command::new(words.next().expect("a program"));
-                command.args(words);
-                command
-            }
+        let line = job.get("shell").and_then(toml::Value::as_str);
+        let words = match job.get("command").and_then(toml::Value::as_array) {
+            Some(words) => words.iter().filter_map(toml::Value::as_str).collect(),
+            None => vec!["/bin/sh", "-c", line.expect("a command or a shell line")],
         };
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command
             .current_dir(&config)
             .env_clear()
