@@ -1,1 +1,16 @@
 //! Puts the parts together: start order, driver loop, effects into IO, recovery, shutdown.
+//!
+//! Two runtimes: the scheduler's has the engine's tick, the wakes and the driver on it and nothing
+//! else; the service's has the API, the watching of processes, their output and the signals. The
+//! ledger has a thread of its own, the spawner has two.
+
+mod driver;
+mod facts;
+mod handle;
+mod life;
+mod memory;
+mod perform;
+mod signals;
+
+pub use handle::{AskError, Handle, Readiness};
+pub use life::{DaemonError, run};

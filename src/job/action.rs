@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A process of its own.
-    Process(Process),
+    Process(Arc<Process>),
 }
 
 /// How a process is started and ended.

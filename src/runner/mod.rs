@@ -1,1 +1,332 @@
 //! RUNS: the only module that starts processes.
+//!
+//! [`Runner::launch`] puts an attempt into the spawner's queue. A spawner thread reads its secrets,
+//! writes its start mark and starts its process; from there a task on the given runtime reads the
+//! output, keeps the timeout, waits for the end and stops what is left. Each launch is answered by
+//! exactly one [`Report::Ended`], and by a [`Report::Started`] before it if there was a process.
+//!
+//! Another kind of action gets its own file beside `attempt`; limits and users belong into `spawn`.
+
+mod attempt;
+mod cannot_start;
+mod command;
+mod env_file;
+mod environment;
+mod family;
+mod kept;
+mod leftovers;
+mod marks;
+mod output;
+mod pipe;
+mod redact;
+mod spawn;
+mod spawner;
+mod start;
+mod tree;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::{PidfdFlags, Resource, Rlimit};
+use tokio::signal::unix::SignalKind;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock;
+use crate::job::{AttemptEnd, JobName, Process, RunId, StopCause};
+use attempt::{Live, Order};
+use cannot_start::CannotStart;
+use output::Capture;
+use spawner::{Queue, Refused};
+
+pub use leftovers::{Cleared, kill_leftovers};
+pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
+pub use output::{CapturedOutput, LeftOut, Stream};
+pub use tree::Leader;
+
+/// An attempt, by its run and number.
+type Key = (RunId, u32);
+
+/// Orphans that died are waited for at most this often.
+const BETWEEN_REAPS: Duration = Duration::from_millis(100);
+
+/// One attempt to start.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Its run.
+    pub run: RunId,
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Its job.
+    pub job: JobName,
+    /// What to execute.
+    pub process: Arc<Process>,
+    /// Further variables it is given, `PUNCTUAL_TRIGGER` and the like; the runner itself sets
+    /// `PUNCTUAL_JOB`, `PUNCTUAL_RUN_ID` and `PUNCTUAL_ATTEMPT`.
+    pub facts: Vec<(String, String)>,
+}
+
+/// What the runner says of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It has a process.
+    Started {
+        /// Its run.
+        run: RunId,
+        /// Its number.
+        attempt: u32,
+        /// The process id of its main process.
+        pid: u32,
+        /// When its program was executed.
+        at: Timestamp,
+    },
+    /// Its main process is over, or there is none.
+    Ended {
+        /// Its run.
+        run: RunId,
+        /// Its number.
+        attempt: u32,
+        /// How it ended.
+        end: AttemptEnd,
+        /// What is kept of its output.
+        output: CapturedOutput,
+        /// When its program was executed; none when it was not.
+        started_at: Option<Timestamp>,
+        /// When it ended.
+        at: Timestamp,
+    },
+}
+
+/// Why the runner could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The kernel is too old, or was built without something.
+    #[error(
+        "this system does not offer {what}: {why}; run on Linux 5.4 or later with /proc mounted whole"
+    )]
+    System {
+        /// What is missing.
+        what: &'static str,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// Something that every system has could not be had.
+    #[error(
+        "the runner could not be started, {doing}: {why}; look at the limits on the daemon's threads, memory and open files"
+    )]
+    Start {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        why: io::Error,
+    },
+}
+
+/// Starts, watches and stops processes. A cheap handle; when the last one is dropped, no further
+/// attempt is started, and those that run are watched on as long as the runtime lives.
+#[derive(Debug, Clone)]
+pub struct Runner(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    queue: Arc<Queue<Arc<Live>>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// What the handles, the spawner threads and the tasks of the attempts share.
+#[derive(Debug)]
+struct Shared {
+    marks: Marks,
+    reports: mpsc::Sender<Report>,
+    io: tokio::runtime::Handle,
+    /// The daemon's environment at its start.
+    environment: BTreeMap<OsString, OsString>,
+    null: OwnedFd,
+    /// The limit on open files that processes are given: the daemon's own before it was raised.
+    open_files: Rlimit,
+    live: Mutex<HashMap<Key, Arc<Live>>>,
+    /// How many attempts are in `live`.
+    count: watch::Sender<usize>,
+}
+
+impl Runner {
+    /// Starts the spawner threads and makes the process fit for children: adopts orphans, raises
+    /// its own soft limit on open files to the hard one. Attempts are watched on `io`, which must
+    /// have its IO and time drivers enabled; `reports` is where the answers go.
+    pub fn start(
+        marks: Marks,
+        reports: mpsc::Sender<Report>,
+        io: tokio::runtime::Handle,
+    ) -> Result<Self, RunnerError> {
+        check_system()?;
+        let start = |doing| move |why| RunnerError::Start { doing, why };
+        let null = std::fs::File::options()
+            .read(true)
+            .open("/dev/null")
+            .map_err(start("opening /dev/null"))?;
+        let shared = Arc::new(Shared {
+            marks,
+            reports,
+            environment: std::env::vars_os().collect(),
+            null: null.into(),
+            open_files: raise_open_files(),
+            live: Mutex::default(),
+            count: watch::Sender::new(0),
+            io,
+        });
+        let for_threads = Arc::clone(&shared);
+        let queue = Queue::new(move |live| start::start(&for_threads, live))
+            .map_err(start("starting its threads"))?;
+        let _runtime = shared.io.enter();
+        let died = tokio::signal::unix::signal(SignalKind::child())
+            .map_err(start("listening for SIGCHLD"))?;
+        shared.io.spawn(reap_orphans(died));
+        Ok(Self(Arc::new(Handle { shared, queue })))
+    }
+
+    /// Starts an attempt, soon: on the path of a fire, so it waits for nothing.
+    pub fn launch(&self, launch: Launch) {
+        let Handle { shared, queue } = &*self.0;
+        let live = Arc::new(Live {
+            capture: Mutex::new(Capture::new(launch.process.output)),
+            order: watch::Sender::new(Order::Run),
+            launch,
+        });
+        family::begin(live.key());
+        shared.live().insert(live.key(), Arc::clone(&live));
+        shared.count.send_modify(|count| *count += 1);
+        if let Err(refused) = queue.push(Arc::clone(&live)) {
+            let why = match refused {
+                Refused::Full => CannotStart::QueueFull(spawner::CAPACITY),
+                Refused::Closed => CannotStart::Closed,
+            };
+            let end = AttemptEnd::NotStarted(why.to_string());
+            shared
+                .io
+                .spawn(start::never_ran(Arc::clone(shared), live, end));
+        }
+    }
+
+    /// Stops an attempt as in a timeout: its kill signal to every process of it, and SIGKILL after
+    /// its kill timeout. One that is not started yet will not be. One that is over stays so.
+    pub fn stop(&self, run: RunId, attempt: u32, cause: StopCause) {
+        if let Some(live) = self.0.shared.live().get(&(run, attempt)) {
+            live.order.send_if_modified(|order| {
+                let first = *order == Order::Run;
+                if first {
+                    *order = Order::Stop(cause);
+                }
+                first
+            });
+        }
+    }
+
+    /// Stops everything at once by SIGKILL.
+    pub fn hurry(&self) {
+        for live in self.0.shared.live().values() {
+            live.order.send_modify(|order| {
+                *order = match *order {
+                    Order::Run => Order::Kill(StopCause::Shutdown),
+                    Order::Stop(cause) | Order::Kill(cause) => Order::Kill(cause),
+                }
+            });
+        }
+    }
+
+    /// What is kept so far of the output of an attempt that is not over.
+    pub fn live_output(&self, run: RunId, attempt: u32) -> Option<CapturedOutput> {
+        let live = self.0.shared.live().get(&(run, attempt)).cloned()?;
+        Some(live.output())
+    }
+
+    /// Waits until no process of any attempt is left, leftovers included. What was only reported as
+    /// ended may still have some.
+    pub async fn idle(&self) {
+        // The sender lives in `self`, so the wait ends only with the count.
+        let _ = self
+            .0
+            .shared
+            .count
+            .subscribe()
+            .wait_for(|&count| count == 0)
+            .await;
+    }
+
+    /// The ledger holds the end of this attempt durably: its start mark may go.
+    pub fn settled(&self, run: RunId, attempt: u32) {
+        self.0.shared.marks.settled(run, attempt);
+    }
+}
+
+impl Live {
+    fn output(&self) -> CapturedOutput {
+        self.capture
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .snapshot()
+    }
+}
+
+impl Shared {
+    fn live(&self) -> MutexGuard<'_, HashMap<Key, Arc<Live>>> {
+        // Every change is a single insert or remove, so a panic elsewhere leaves it whole.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The attempt has no process any more.
+    fn over(&self, live: &Live) {
+        family::end(live.key());
+        self.marks.over(live.launch.run, live.launch.attempt);
+        self.live().remove(&live.key());
+        self.count.send_modify(|count| *count -= 1);
+    }
+
+    async fn report(&self, report: Report) {
+        if self.reports.send(report).await.is_err() {
+            // Nobody listens: the daemon is going down, and recovery reads the marks.
+            tracing::debug!("a report of the runner came too late");
+        }
+    }
+}
+
+/// Finds out now what would otherwise fail at the first process.
+fn check_system() -> Result<(), RunnerError> {
+    let missing = |what| move |why| RunnerError::System { what, why };
+    let own = rustix::process::getpid();
+    rustix::process::pidfd_open(own, PidfdFlags::NONBLOCK)
+        .map_err(|errno| missing("pidfd_open")(errno.into()))?;
+    tree::orphans().map_err(missing("/proc/self/task/*/children"))?;
+    rustix::process::set_child_subreaper(Some(own))
+        .map_err(|errno| missing("PR_SET_CHILD_SUBREAPER")(errno.into()))
+}
+
+/// Raises the soft limit on open files to the hard one: each attempt takes three. Returns what was
+/// before, which is what processes get; many still expect descriptors below 1,024.
+fn raise_open_files() -> Rlimit {
+    let before = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
+    if let Err(why) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%why, "the limit on open files stays low; fewer runs fit at once");
+    }
+    before
+}
+
+async fn reap_orphans(mut died: tokio::signal::unix::Signal) {
+    while died.recv().await.is_some() {
+        family::reap_orphans();
+        clock::elapse(BETWEEN_REAPS).await;
+    }
+}

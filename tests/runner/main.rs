@@ -1,1 +1,10 @@
-//! Real processes.
+//! The runner with real processes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod desk;
+
+mod crash;
+mod ends;
+mod outputs;
+mod surroundings;
+mod trees;

@@ -1,0 +1,220 @@
+//! `[jobs.NAME]` over `[defaults]`: one job as written to one [`Plan`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Ground;
+use super::action;
+use super::fields::Fields;
+use super::not_yet::{self, Section};
+use super::params;
+use super::report::{Complaints, Problem};
+use super::rule;
+use super::sections::DEFAULT_POOL;
+use super::tree::{Node, Table};
+use super::words;
+use crate::job::{Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan};
+use crate::schedule::format_duration;
+
+/// The longest description, and the longest tag, in characters.
+const MAX_WORDS: usize = 1_000;
+
+/// The most tags.
+const MAX_TAGS: usize = 100;
+
+/// Whether a table is a job, which must be whole, or the defaults, which need not be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wholeness {
+    /// A job: a schedule and an action must stand there.
+    Job,
+    /// `[defaults]` for themselves, so that a slip is told even if no job uses them.
+    Defaults,
+}
+
+/// Reads one job; none: something was complained about.
+pub(super) fn read(
+    name: &JobName,
+    table: &Table,
+    defaults: &[&Table],
+    ground: &Ground<'_>,
+    complaints: &mut Complaints,
+) -> Option<Plan> {
+    let layers = || {
+        std::iter::once(table)
+            .chain(defaults.iter().copied())
+            .collect()
+    };
+    let mut fields = Fields::over(layers());
+    let plan = plan(name, Wholeness::Job, &mut fields, ground, complaints);
+    fields.finish(complaints);
+    let mut plan = plan?;
+    if let Some(limit) = table.entries.get("timeout") {
+        warn_of_overlap(&plan, limit, complaints);
+    }
+    plan.shown = super::shown::merged(&layers());
+    Some(plan)
+}
+
+/// Warns of a job whose own time limit is longer than the time between two of its fires: its author
+/// expects runs of about that length, and under `forbid` the fires meanwhile are skipped.
+fn warn_of_overlap(plan: &Plan, written: &Node, complaints: &mut Complaints) {
+    let Action::Process(process) = &plan.action;
+    let forbid = plan.concurrency_policy == ConcurrencyPolicy::Forbid && plan.max_concurrent == 1;
+    let (Some(limit), true) = (process.timeout, forbid) else {
+        return;
+    };
+    // Any two fires will do: that the configuration is good must not depend on the day.
+    let first = plan.schedule.next_after(jiff::Timestamp::UNIX_EPOCH);
+    let second = first.and_then(|first| plan.schedule.next_after(first));
+    let Some(gap) = first
+        .zip(second)
+        .map(|(first, second)| second.duration_since(first))
+    else {
+        return;
+    };
+    if let Ok(gap) = Duration::try_from(gap)
+        && limit > gap
+    {
+        let sentence = format!(
+            "job `{}` may run for {} but is due again after {}: fires that find it running are \
+             skipped",
+            plan.name,
+            format_duration(limit),
+            format_duration(gap)
+        );
+        complaints.warn(Problem::at(written.place, sentence).help(
+            "shorten `timeout`, let more run at once (`max_concurrent`), or leave it if that is meant",
+        ));
+    }
+}
+
+/// Reads the defaults for the sake of their errors.
+pub(super) fn check_defaults(
+    defaults: &[&Table],
+    ground: &Ground<'_>,
+    complaints: &mut Complaints,
+) {
+    let mut fields = Fields::over(defaults.to_vec());
+    let name = JobName::new("defaults").expect("this name is well-formed");
+    plan(&name, Wholeness::Defaults, &mut fields, ground, complaints);
+    fields.finish(complaints);
+}
+
+fn plan(
+    name: &JobName,
+    wholeness: Wholeness,
+    fields: &mut Fields<'_>,
+    ground: &Ground<'_>,
+    complaints: &mut Complaints,
+) -> Option<Plan> {
+    not_yet::refuse(Section::Job, fields, complaints);
+    let description = fields.text("description", complaints).unwrap_or_default();
+    bounded("description", description, fields, complaints);
+    // Every part is read before any is missed: all complaints at once.
+    let schedule = rule::read(name, wholeness, fields, ground, complaints);
+    let action = action::read(name, wholeness, fields, ground, complaints);
+    let policies = policies(fields, complaints);
+    let pool = pool(fields, ground, complaints);
+    let priority = fields.whole::<i32>("priority", &(-1_000_000..=1_000_000), complaints);
+    let enabled = fields.flag("enabled", complaints);
+    let tags = tags(fields, complaints);
+    let params = params::read(fields, complaints);
+    Some(Plan {
+        name: name.clone(),
+        description: description.to_owned(),
+        tags,
+        schedule: Arc::new(schedule?),
+        action: action?,
+        max_concurrent: policies.max_concurrent,
+        concurrency_policy: policies.concurrency_policy,
+        starting_deadline: policies.starting_deadline,
+        catch_up: policies.catch_up,
+        pool,
+        priority: priority.unwrap_or(0),
+        enabled: enabled.unwrap_or(true),
+        params,
+        shown: serde_json::Value::Null,
+    })
+}
+
+struct Policies {
+    max_concurrent: u32,
+    concurrency_policy: ConcurrencyPolicy,
+    starting_deadline: Option<Duration>,
+    catch_up: CatchUp,
+}
+
+fn policies(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Policies {
+    // The words that have no effect yet were refused before.
+    let policies = [
+        ("forbid", Some(ConcurrencyPolicy::Forbid)),
+        ("allow", Some(ConcurrencyPolicy::Allow)),
+        ("queue", None),
+        ("replace", None),
+    ];
+    let modes = [
+        ("none", CatchUpMode::None),
+        ("latest", CatchUpMode::Latest),
+        ("all", CatchUpMode::All),
+    ];
+    let max_concurrent = fields.whole("max_concurrent", &(1..=100_000), complaints);
+    let policy = fields
+        .choice("concurrency_policy", &policies, complaints)
+        .flatten();
+    let mode = fields.choice("catch_up", &modes, complaints);
+    let limit = fields.whole("catch_up_limit", &(1..=100_000), complaints);
+    let window = fields.positive("catch_up_window", complaints);
+    Policies {
+        max_concurrent: max_concurrent.unwrap_or(1),
+        concurrency_policy: policy.unwrap_or(ConcurrencyPolicy::Forbid),
+        starting_deadline: fields.limit("starting_deadline", None, complaints),
+        catch_up: CatchUp {
+            mode: mode.unwrap_or(CatchUpMode::Latest),
+            limit: limit.unwrap_or(100),
+            window: window.unwrap_or(Duration::from_hours(1)),
+        },
+    }
+}
+
+fn pool(fields: &mut Fields<'_>, ground: &Ground<'_>, complaints: &mut Complaints) -> String {
+    let Some(name) = fields.text("pool", complaints) else {
+        return DEFAULT_POOL.to_owned();
+    };
+    if !ground.pools.contains_key(name)
+        && let Some(node) = fields.node("pool")
+    {
+        let problem = Problem::at(
+            node.place,
+            format!("there is no pool {}", words::quoted(name)),
+        );
+        let near = words::nearest(name, ground.pools.keys().map(String::as_str));
+        complaints.error(match near {
+            Some(near) => problem.help(format!("did you mean {near:?}?")),
+            None => problem.help("define it: `[pools.NAME]` with its `slots`"),
+        });
+    }
+    name.to_owned()
+}
+
+fn tags(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::new();
+    for (node, tag) in fields.texts("tags", complaints).unwrap_or_default() {
+        if tag.is_empty() || tag.chars().count() > 64 || tags.len() >= MAX_TAGS {
+            let sentence =
+                format!("a tag has 1 to 64 characters, and a job at most {MAX_TAGS} tags");
+            complaints.error(Problem::at(node.place, sentence));
+        } else if !tags.iter().any(|other| other == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    tags
+}
+
+fn bounded(key: &'static str, text: &str, fields: &mut Fields<'_>, complaints: &mut Complaints) {
+    if text.chars().count() > MAX_WORDS
+        && let Some(node) = fields.node(key)
+    {
+        let sentence = format!("`{key}` has at most {MAX_WORDS} characters");
+        complaints.error(Problem::at(node.place, sentence));
+    }
+}

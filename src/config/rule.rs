@@ -1,0 +1,166 @@
+//! When a job runs: exactly one of `cron`, `every`, `at`, and what goes with it.
+
+use std::time::Duration;
+
+use super::Ground;
+use super::fields::Fields;
+use super::job::Wholeness;
+use super::report::{Complaints, Problem};
+use super::tree::{Node, Written};
+use super::{value, zone};
+use crate::job::JobName;
+use crate::schedule::{Rule, Schedule, ScheduleSpec};
+
+/// The keys of which a job has exactly one.
+pub(super) const KEYS: [&str; 5] = ["cron", "every", "at", "on", "after"];
+
+/// The shortest interval.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// The most expressions of one job.
+const MAX_EXPRESSIONS: usize = 100;
+
+pub(super) fn read(
+    name: &JobName,
+    wholeness: Wholeness,
+    fields: &mut Fields<'_>,
+    ground: &Ground<'_>,
+    complaints: &mut Complaints,
+) -> Option<Schedule> {
+    let timezone = match fields.node("timezone") {
+        Some(node) => zone::read(node, ground, complaints),
+        None => Some(ground.timezone.clone()),
+    };
+    let (start, end) = window(fields, complaints);
+    let jitter = fields.limit("jitter", None, complaints).unwrap_or_default();
+    let (key, node) = chosen(name, wholeness, fields, complaints)?;
+    let rule = match key {
+        "cron" => Rule::Cron(expressions(node, complaints)?),
+        "every" => Rule::Every(interval(node, complaints)?),
+        "at" => Rule::At(value::instant("at", node, complaints)?),
+        // Refused before, as not in this version.
+        _ => return None,
+    };
+    let tzdb = ground.environment.tzdb.clone();
+    let spec = ScheduleSpec {
+        rule,
+        timezone: timezone?,
+        tzdb,
+        start,
+        end,
+        jitter,
+    };
+    let error = match Schedule::new(spec.clone(), name.as_str()) {
+        Ok(schedule) => return Some(schedule),
+        Err(error) => error,
+    };
+    // Of several expressions, the caret points at the one that is wrong by itself.
+    let (place, error) = culprit(node, &spec, name).unwrap_or((node.place, error));
+    complaints.error(Problem::at(place, error.to_string()));
+    None
+}
+
+fn culprit(
+    node: &Node,
+    spec: &ScheduleSpec,
+    name: &JobName,
+) -> Option<(super::report::Place, crate::schedule::ScheduleError)> {
+    let (Written::List(items), Rule::Cron(expressions)) = (&node.value, &spec.rule) else {
+        return None;
+    };
+    items
+        .iter()
+        .zip(expressions)
+        .find_map(|(item, expression)| {
+            let alone = ScheduleSpec {
+                rule: Rule::Cron(vec![expression.clone()]),
+                ..spec.clone()
+            };
+            let error = Schedule::new(alone, name.as_str()).err()?;
+            Some((item.place, error))
+        })
+}
+
+fn window(
+    fields: &mut Fields<'_>,
+    complaints: &mut Complaints,
+) -> (Option<jiff::Timestamp>, Option<jiff::Timestamp>) {
+    let start = fields.instant("start", complaints);
+    let end = fields.instant("end", complaints);
+    if let (Some(first), Some(last)) = (start, end)
+        && first >= last
+        && let (Some(from), Some(to)) = (fields.node("start"), fields.node("end"))
+    {
+        complaints.error(
+            Problem::at(to.place, "`end` must be later than `start`")
+                .also(from.place, "`start` is here"),
+        );
+        return (start, None);
+    }
+    (start, end)
+}
+
+fn chosen<'t>(
+    name: &JobName,
+    wholeness: Wholeness,
+    fields: &mut Fields<'t>,
+    complaints: &mut Complaints,
+) -> Option<(&'static str, &'t Node)> {
+    let found = fields.rivals(&KEYS);
+    match found[..] {
+        [one] => Some(one),
+        [] => {
+            if let (Wholeness::Job, Some(place)) = (wholeness, fields.place()) {
+                complaints.doubtful(
+                    Problem::at(place, format!("job `{name}` has no schedule"))
+                        .help("give it one of `cron`, `every` or `at`, such as `every = \"15m\"`"),
+                );
+            }
+            None
+        }
+        [(first, node), (second, other), ..] => {
+            complaints.error(
+                Problem::at(
+                    other.key,
+                    format!("`{second}` cannot stand beside `{first}`"),
+                )
+                .also(node.key, "the other schedule is here")
+                .help("a job has exactly one schedule: remove one of the two"),
+            );
+            None
+        }
+    }
+}
+
+fn expressions(node: &Node, complaints: &mut Complaints) -> Option<Vec<String>> {
+    let expressions = match &node.value {
+        Written::List(_) => {
+            let texts = value::texts("cron", node, complaints)?;
+            texts.into_iter().map(|(_, text)| text.to_owned()).collect()
+        }
+        Written::Text(_) => vec![value::text("cron", node, complaints)?.to_owned()],
+        _ => {
+            value::mistaken(
+                node,
+                "`cron` is an expression in quotes or a list of them",
+                complaints,
+            );
+            return None;
+        }
+    };
+    if (1..=MAX_EXPRESSIONS).contains(&expressions.len()) {
+        return Some(expressions);
+    }
+    let sentence = format!("`cron` holds 1 to {MAX_EXPRESSIONS} expressions");
+    complaints.error(Problem::at(node.place, sentence));
+    None
+}
+
+fn interval(node: &Node, complaints: &mut Complaints) -> Option<Duration> {
+    let interval = value::duration("every", node, complaints)?;
+    if interval < SHORTEST {
+        complaints.error(Problem::at(node.place, "`every` is at least \"100ms\""));
+        return None;
+    }
+    Some(interval)
+}

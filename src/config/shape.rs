@@ -1,0 +1,387 @@
+//! What the values of keys look like that have no effect in this version: checked all the same, so
+//! that a slip in them is told as such.
+
+use super::fields::Fields;
+use super::report::{Complaints, Problem};
+use super::tree::{Node, Written};
+use super::value;
+
+/// Checks one value, complains if it is malformed, and says what it asks for.
+pub(super) type Shape = fn(&'static str, &Node, &mut Complaints) -> Wants;
+
+/// What a value asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// Nothing beyond the default; or it is malformed, and that was told.
+    Nothing,
+    /// An effect that the whole key is about.
+    Key,
+    /// An effect that other values of the key do not ask for.
+    Value,
+}
+
+fn wants_if_read<T>(read: Option<T>) -> Wants {
+    read.map_or(Wants::Nothing, |_| Wants::Key)
+}
+
+pub(super) fn any_text(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(value::text(key, node, complaints))
+}
+
+pub(super) fn any_duration(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(value::positive(key, node, complaints))
+}
+
+/// A list of strings; an empty one asks for nothing.
+pub(super) fn some_texts(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let texts = value::texts(key, node, complaints);
+    wants_if_read(texts.filter(|texts| !texts.is_empty()))
+}
+
+/// A flag whose default is `false`.
+pub(super) fn off_flag(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(value::flag(key, node, complaints).filter(|&on| on))
+}
+
+fn wish(
+    key: &'static str,
+    words: &[(&str, Wants)],
+    node: &Node,
+    complaints: &mut Complaints,
+) -> Wants {
+    value::choice(key, words, node, complaints).unwrap_or(Wants::Nothing)
+}
+
+pub(super) fn startup(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wish(key, &[("startup", Wants::Key)], node, complaints)
+}
+
+pub(super) fn restart(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let words = [
+        ("never", Wants::Nothing),
+        ("on-failure", Wants::Key),
+        ("always", Wants::Key),
+    ];
+    wish(key, &words, node, complaints)
+}
+
+pub(super) fn on_lost(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wish(
+        key,
+        &[("leave", Wants::Nothing), ("rerun", Wants::Value)],
+        node,
+        complaints,
+    )
+}
+
+pub(super) fn fleet_scope(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wish(
+        key,
+        &[("node", Wants::Nothing), ("fleet", Wants::Value)],
+        node,
+        complaints,
+    )
+}
+
+/// Leaves to the reader of the key whatever works.
+pub(super) fn waiting_policy(_: &'static str, node: &Node, _: &mut Complaints) -> Wants {
+    match &node.value {
+        Written::Text(word) if word == "queue" || word == "replace" => Wants::Value,
+        _ => Wants::Nothing,
+    }
+}
+
+/// Leaves to the reader of the key whatever works.
+pub(super) fn fleet_url(_: &'static str, node: &Node, _: &mut Complaints) -> Wants {
+    match &node.value {
+        Written::Text(url) if is_fleet_url(url) => Wants::Value,
+        _ => Wants::Nothing,
+    }
+}
+
+/// Whether a store's URL names a database server.
+pub(super) fn is_fleet_url(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
+}
+
+/// How long a queue may grow asks for nothing as long as nothing queues by policy.
+pub(super) fn queue_limit(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    value::whole(key, &(0..=1_000_000), node, complaints);
+    Wants::Nothing
+}
+
+pub(super) fn niceness(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(value::whole(key, &(-20..=19), node, complaints))
+}
+
+pub(super) fn octal(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(mode(key, 0o777, node, complaints))
+}
+
+/// Permission bits in octal digits, at most `most`.
+pub(super) fn mode(key: &str, most: u32, node: &Node, complaints: &mut Complaints) -> Option<u32> {
+    let text = match &node.value {
+        Written::Text(text) => text,
+        other => {
+            let sentence = format!("`{key}` is a mode in quotes, not {}", other.kind());
+            complaints.error(Problem::at(node.place, sentence).help("such as \"0660\""));
+            return None;
+        }
+    };
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|&mode| digits && mode <= most);
+    if mode.is_none() {
+        let sentence = format!("`{key}` is a mode in octal digits, up to \"{most:04o}\"");
+        complaints.error(Problem::at(node.place, sentence));
+    }
+    mode
+}
+
+pub(super) fn web_address(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    if let Written::Table(_) = node.value {
+        return wants_if_read(super::secret::read(key, node, complaints));
+    }
+    let Some(text) = value::text(key, node, complaints) else {
+        return Wants::Nothing;
+    };
+    if text.starts_with("https://") || text.starts_with("http://") {
+        return Wants::Key;
+    }
+    let sentence = format!("`{key}` is an address that begins with https:// or http://");
+    complaints.error(Problem::at(node.place, sentence));
+    Wants::Nothing
+}
+
+/// The table that a value is, for reading it key by key.
+fn table<'t>(key: &str, node: &'t Node, complaints: &mut Complaints) -> Option<Fields<'t>> {
+    if let Written::Table(table) = &node.value {
+        return Some(Fields::over(vec![table]));
+    }
+    value::mistaken(node, &format!("`{key}` is a table"), complaints);
+    None
+}
+
+/// Names, each with a table that `read` reads.
+fn named_tables(
+    key: &'static str,
+    node: &Node,
+    complaints: &mut Complaints,
+    read: fn(&mut Fields<'_>, &mut Complaints),
+) -> Wants {
+    let Some(fields) = table(key, node, complaints) else {
+        return Wants::Nothing;
+    };
+    let named = fields.named();
+    for (name, node) in &named {
+        if let Some(mut fields) = table(name, node, complaints) {
+            read(&mut fields, complaints);
+            fields.finish(complaints);
+        }
+    }
+    wants_if_read((!named.is_empty()).then_some(()))
+}
+
+pub(super) fn calendars(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    named_tables(key, node, complaints, |fields, complaints| {
+        fields.text("file", complaints);
+        for (node, date) in fields.texts("dates", complaints).unwrap_or_default() {
+            if date.parse::<jiff::civil::Date>().is_err() {
+                complaints.error(
+                    Problem::at(node.place, "this is not a date").help("such as \"2026-12-25\""),
+                );
+            }
+        }
+    })
+}
+
+pub(super) fn channels(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    named_tables(key, node, complaints, |fields, complaints| {
+        if let Some(mut webhook) = fields.table("webhook", complaints) {
+            if let Some(node) = webhook.node("url") {
+                web_address("url", node, complaints);
+            }
+            webhook.choice("format", &[("json", ()), ("slack", ())], complaints);
+            webhook.finish(complaints);
+        }
+        if let Some(mut email) = fields.table("email", complaints) {
+            email.texts("to", complaints);
+            email.text("from", complaints);
+            email.text("smtp", complaints);
+            email.finish(complaints);
+        }
+        fields.texts("command", complaints);
+    })
+}
+
+pub(super) fn http(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let Some(mut fields) = table(key, node, complaints) else {
+        return Wants::Nothing;
+    };
+    fields.text("method", complaints);
+    fields.text("body", complaints);
+    fields.text("expect_body", complaints);
+    fields.size("max_response_bytes", &(0..=1 << 30), complaints);
+    match fields.node("url") {
+        Some(node) => {
+            web_address("url", node, complaints);
+        }
+        None => complaints.doubtful(Problem::at(node.place, "`http` needs a `url`")),
+    }
+    if let Some(node) = fields.node("expect_status") {
+        numbers("expect_status", 100, 599, node, complaints);
+    }
+    if let Some(headers) = fields.table("headers", complaints) {
+        for (name, node) in headers.named() {
+            super::secret::read(name, node, complaints);
+        }
+    }
+    fields.finish(complaints);
+    Wants::Key
+}
+
+/// A list of whole numbers within bounds.
+pub(super) fn numbers(
+    key: &str,
+    low: i64,
+    high: i64,
+    node: &Node,
+    complaints: &mut Complaints,
+) -> Option<Vec<i64>> {
+    let Written::List(items) = &node.value else {
+        value::mistaken(node, &format!("`{key}` is a list of numbers"), complaints);
+        return None;
+    };
+    let read = |item| value::whole(key, &(low..=high), item, complaints);
+    let numbers: Vec<_> = items.iter().filter_map(read).collect();
+    (numbers.len() == items.len()).then_some(numbers)
+}
+
+pub(super) fn limits(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let Some(mut fields) = table(key, node, complaints) else {
+        return Wants::Nothing;
+    };
+    let memory = fields.size("memory", &(1..=1 << 50), complaints).is_some();
+    let pids = fields
+        .whole::<i64>("pids", &(1..=4_194_304), complaints)
+        .is_some();
+    let files = fields
+        .whole::<i64>("open_files", &(1..=1_048_576), complaints)
+        .is_some();
+    let cpu = match fields.node("cpu") {
+        Some(node) => percent(node, complaints),
+        None => false,
+    };
+    fields.finish(complaints);
+    wants_if_read((memory || pids || files || cpu).then_some(()))
+}
+
+fn percent(node: &Node, complaints: &mut Complaints) -> bool {
+    let Some(text) = value::text("cpu", node, complaints) else {
+        return false;
+    };
+    let number = text
+        .strip_suffix('%')
+        .and_then(|number| number.parse::<u32>().ok());
+    let good = number.is_some_and(|number| number > 0);
+    if !good {
+        complaints.error(Problem::at(node.place, "`cpu` is a share such as \"150%\""));
+    }
+    good
+}
+
+pub(super) fn placement(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    if let Written::Table(table) = &node.value {
+        let mut fields = Fields::over(vec![table]);
+        let label = fields.text("label", complaints);
+        fields.finish(complaints);
+        return wants_if_read(label);
+    }
+    wish(
+        key,
+        &[("any", Wants::Nothing), ("each", Wants::Value)],
+        node,
+        complaints,
+    )
+}
+
+/// The ends of a run that other jobs and notifications may wait for.
+const ENDS: [(&str, ()); 7] = [
+    ("succeeded", ()),
+    ("failed", ()),
+    ("timed_out", ()),
+    ("cancelled", ()),
+    ("skipped", ()),
+    ("missed", ()),
+    ("lost", ()),
+];
+
+pub(super) fn upstream(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let items = match &node.value {
+        Written::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for item in items {
+        if let Written::Table(table) = &item.value {
+            let mut fields = Fields::over(vec![table]);
+            fields.text("job", complaints);
+            fields.choice("status", &ENDS, complaints);
+            fields.finish(complaints);
+        } else {
+            value::text(key, item, complaints);
+        }
+    }
+    Wants::Key
+}
+
+pub(super) fn news(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let Some(mut fields) = table(key, node, complaints) else {
+        return Wants::Nothing;
+    };
+    let mut events = ENDS.to_vec();
+    events.extend([("late", ()), ("recovered", ())]);
+    if let Some(Written::List(items)) = fields.node("on").map(|node| &node.value) {
+        for item in items {
+            value::choice("on", &events, item, complaints);
+        }
+    }
+    let to = fields.texts("to", complaints);
+    fields.finish(complaints);
+    wants_if_read(to.filter(|to| !to.is_empty()))
+}
+
+/// Asks for an effect only with retries.
+pub(super) fn retry(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let Some(mut fields) = table(key, node, complaints) else {
+        return Wants::Nothing;
+    };
+    let retries = fields.whole::<i64>("max_retries", &(0..=1_000_000), complaints);
+    fields.duration("initial_delay", complaints);
+    fields.duration("max_delay", complaints);
+    for (key, bounds) in [("multiplier", 1.0..=100.0), ("jitter", 0.0..=1.0)] {
+        if let Some(node) = fields.node(key) {
+            let number = match node.value {
+                #[allow(clippy::cast_precision_loss, reason = "only its size counts")]
+                Written::Whole(Some(number)) => Some(number as f64),
+                Written::Fraction(number) => Some(number),
+                _ => None,
+            };
+            if !number.is_some_and(|number| bounds.contains(&number)) {
+                let (low, high) = (bounds.start(), bounds.end());
+                let sentence = format!("`{key}` is a number between {low:.1} and {high:.1}");
+                complaints.error(Problem::at(node.place, sentence));
+            }
+        }
+    }
+    if let Some(Written::List(items)) = fields.node("on").map(|node| &node.value) {
+        for item in items {
+            value::choice("on", &ENDS, item, complaints);
+        }
+    }
+    if let Some(node) = fields.node("on_exit_codes") {
+        numbers("on_exit_codes", 0, 255, node, complaints);
+    }
+    fields.finish(complaints);
+    wants_if_read(retries.filter(|&retries| retries > 0))
+}

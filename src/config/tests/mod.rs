@@ -1,0 +1,57 @@
+//! The configuration as a whole: what it means, what it refuses, what it bears.
+
+mod files;
+mod hostile;
+mod meaning;
+mod refusals;
+mod renderings;
+
+use super::*;
+
+/// An ordinary user's process on a machine in Paris.
+pub(super) fn ordinary() -> Environment {
+    Environment {
+        euid: 1000,
+        home: Some("/home/ann".into()),
+        punctual_config: None,
+        state_directory: None,
+        runtime_directory: None,
+        xdg_config_home: None,
+        xdg_state_home: None,
+        xdg_runtime_dir: None,
+        host_name: "desk".to_owned(),
+        cores: 4,
+        local_zone: Some("Europe/Paris".to_owned()),
+        tzdb: Some("2026b".to_owned()),
+    }
+}
+
+/// Reads a text as `/etc/punctual/config.toml`.
+fn read(text: &str) -> Result<Config, Report> {
+    parse(Path::new("/etc/punctual/config.toml"), text, &ordinary())
+}
+
+/// A text that must be valid.
+#[track_caller]
+fn valid(text: &str) -> Config {
+    read(text).unwrap_or_else(|report| panic!("{report}"))
+}
+
+/// The messages about a text that must not be valid.
+#[track_caller]
+fn messages(text: &str) -> Vec<String> {
+    let report = read(text).map(drop).expect_err("this ought to be refused");
+    report
+        .problems()
+        .into_iter()
+        .map(|problem| problem.message)
+        .collect()
+}
+
+/// The plan of the only job of a text.
+#[track_caller]
+fn only_job(text: &str) -> Plan {
+    let config = valid(text);
+    assert_eq!(config.jobs.len(), 1);
+    Plan::clone(config.jobs.values().next().unwrap())
+}

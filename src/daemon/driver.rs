@@ -1,0 +1,156 @@
+//! The loop that feeds the dispatcher: one input at a time, the clock read once for each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::handle::Request;
+use crate::clock;
+use crate::dispatch::{Answer, CommandId, Dispatcher, Effect, Input, Refusal, Snapshot};
+use crate::engine::Engine;
+use crate::job::Event;
+use crate::runner::{Report, Runner};
+use crate::store::Ledger;
+
+/// A snapshot is made at most this often for what happens by itself; a command gets its own.
+const SNAPSHOT_STRIDE: Duration = Duration::from_millis(100);
+
+/// An answer on its way to whoever asked.
+pub(super) type Reply = oneshot::Sender<Result<Answer, Refusal>>;
+
+/// Everything that the driver hears. Wakes come first, so that no flood of anything else delays a
+/// fire.
+pub(super) struct Inbox {
+    /// Wakes and ticks.
+    pub(super) wakes: mpsc::Receiver<Input>,
+    /// Claims that are durable. Unbounded, because the ledger's thread must not wait for the
+    /// driver while the driver waits for the ledger; bounded in effect by the ledger's inbox, as
+    /// each batch is answered at most once.
+    pub(super) claims: mpsc::UnboundedReceiver<Input>,
+    /// News of processes.
+    pub(super) reports: mpsc::Receiver<Report>,
+    /// Shutdown, reload.
+    pub(super) orders: mpsc::Receiver<Input>,
+    /// Commands.
+    pub(super) requests: mpsc::Receiver<Request>,
+}
+
+/// The one owner of the dispatcher, and the hands that carry out its effects.
+pub(super) struct Driver {
+    pub(super) dispatcher: Dispatcher,
+    pub(super) engine: Engine,
+    pub(super) ledger: Ledger,
+    pub(super) runner: Runner,
+    pub(super) claims: mpsc::UnboundedSender<Input>,
+    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) events: broadcast::Sender<Arc<Event>>,
+    pub(super) waiting: HashMap<CommandId, Reply>,
+    pub(super) commands: u64,
+    pub(super) snapshot_at: Option<Instant>,
+    pub(super) drained: bool,
+}
+
+impl Driver {
+    /// Runs until everything is drained.
+    pub(super) async fn run(mut self, first: Vec<Effect>, mut inbox: Inbox) {
+        self.perform(first, Vec::new()).await;
+        self.publish();
+        while !self.drained {
+            tokio::select! {
+                biased;
+                Some(input) = inbox.wakes.recv() => self.take(input).await,
+                Some(input) = inbox.claims.recv() => self.take(input).await,
+                Some(report) = inbox.reports.recv() => self.report(report).await,
+                Some(input) = inbox.orders.recv() => self.take(input).await,
+                Some(request) = inbox.requests.recv() => self.request(request).await,
+                else => break,
+            }
+        }
+        self.publish();
+    }
+
+    async fn take(&mut self, input: Input) {
+        let ordered = !matches!(input, Input::Wake(_) | Input::Claimed(_));
+        let effects = self.dispatcher.step(clock::now(), input);
+        self.perform(effects, Vec::new()).await;
+        if ordered {
+            self.publish();
+        } else {
+            self.publish_now_and_then();
+        }
+    }
+
+    async fn report(&mut self, report: Report) {
+        let (input, outputs) = match report {
+            Report::Started {
+                run,
+                attempt,
+                pid,
+                at,
+            } => (
+                Input::Started {
+                    run,
+                    attempt,
+                    pid,
+                    at,
+                },
+                Vec::new(),
+            ),
+            Report::Ended {
+                run,
+                attempt,
+                end,
+                output,
+                at,
+                ..
+            } => {
+                let stored = super::perform::stored(run, attempt, output);
+                (
+                    Input::Ended {
+                        run,
+                        attempt,
+                        end,
+                        at,
+                    },
+                    vec![stored],
+                )
+            }
+        };
+        let effects = self.dispatcher.step(clock::now(), input);
+        self.perform(effects, outputs).await;
+        self.publish_now_and_then();
+    }
+
+    async fn request(&mut self, request: Request) {
+        self.commands += 1;
+        let id = CommandId(self.commands);
+        self.waiting.insert(id, request.reply);
+        let input = Input::Command {
+            id,
+            by: request.by,
+            command: request.command,
+        };
+        let effects = self.dispatcher.step(clock::now(), input);
+        // Before the answer, so that whoever asked sees what changed.
+        self.publish();
+        self.perform(effects, Vec::new()).await;
+    }
+
+    fn publish_now_and_then(&mut self) {
+        let now = clock::monotonic();
+        let fresh = self
+            .snapshot_at
+            .is_some_and(|at| now.duration_since(at) < SNAPSHOT_STRIDE);
+        if !fresh {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        self.snapshot_at = Some(clock::monotonic());
+        self.snapshots
+            .send_replace(Arc::new(self.dispatcher.snapshot(clock::now())));
+    }
+}

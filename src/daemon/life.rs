@@ -1,0 +1,331 @@
+//! One life of the daemon, from the config to the last written row.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::driver::{Driver, Inbox};
+use super::handle::{Handle, Inner};
+use super::memory;
+use super::signals::Ends;
+use crate::api;
+use crate::clock;
+use crate::config::Config;
+use crate::dispatch::{Dispatcher, Effect, Input, Snapshot};
+use crate::engine::{Engine, EngineError};
+use crate::runner::{MarksError, Runner, RunnerError};
+use crate::store::{Ledger, Retention, StoreError};
+
+/// Messages that a part may be ahead of the driver by, before it waits.
+const INBOX: usize = 65_536;
+
+/// Commands that may wait for the driver; the API's own bounds come first.
+const REQUESTS: usize = 1_024;
+
+/// Events that a slow listener may be behind by, before it loses the oldest.
+const EVENTS: usize = 4_096;
+
+/// How long the ledger may take to write the last rows before the daemon ends without them. They
+/// are decided again in its next life.
+const LAST_ROWS: Duration = Duration::from_secs(15);
+
+/// How long leftovers of ended attempts are waited for at the very end.
+const LAST_PROCESSES: Duration = Duration::from_secs(15);
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// A folder that it needs cannot be made.
+    #[error("the folder {} cannot be made: {why}; make it, or name another place for the \
+             database in [store] url", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The start marks.
+    #[error(transparent)]
+    Marks(#[from] MarksError),
+    /// The runner.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The API.
+    #[error(transparent)]
+    Api(#[from] api::ApiError),
+    /// Threads or signals.
+    #[error("the system gives no {what}: {why}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The ledger could not take the first decisions.
+    #[error("the ledger could not be written at the start: {0}")]
+    Unwritable(String),
+}
+
+/// Runs the daemon until a signal ends it.
+pub fn run(config: Config) -> Result<(), DaemonError> {
+    let service = runtime("service", 2)?;
+    let scheduler = runtime("scheduler", config.scheduler.threads)?;
+    let done = service.block_on(live(config, scheduler.handle().clone()));
+    // What a runtime still has under way at this point is cut off, never waited for.
+    scheduler.shutdown_background();
+    service.shutdown_background();
+    done
+}
+
+fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(|why| DaemonError::System {
+            what: "threads",
+            why,
+        })
+}
+
+/// The order matters: nothing is changed before everything that may be refused has been tried.
+async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), DaemonError> {
+    let started_at = clock::now();
+    let mut ends = Ends::listen().map_err(|why| DaemonError::System {
+        what: "signals",
+        why,
+    })?;
+    let folder = state_folder(&config.store.path)?;
+    let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
+    let listeners = api::Listeners::bind(&config.server).await?;
+    let recovery = memory::clear(&folder)?;
+    let memory = memory::of(recovered, &recovery.leftovers);
+    let (dispatcher, first) = Dispatcher::recover(
+        config.node.name.clone(),
+        config.jobs.clone(),
+        config.pools.clone(),
+        memory,
+        clock::now(),
+    );
+    let (claims, claimed) = mpsc::unbounded_channel();
+    let first = settle(&ledger, first, &claims).await?;
+    let marks = recovery.begin()?;
+
+    let (reports, reported) = mpsc::channel(INBOX);
+    let runner = Runner::start(marks, reports, tokio::runtime::Handle::current())?;
+    let (wakes, woken) = mpsc::channel(INBOX);
+    let engine = on(&scheduler, Engine::start(wakes)).await??;
+    let (orders, ordered) = mpsc::channel(16);
+    let (requests, requested) = mpsc::channel(REQUESTS);
+    let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty(clock::now())));
+    let events = broadcast::Sender::new(EVENTS);
+    let handle = Handle(Arc::new(Inner {
+        requests,
+        snapshots: seen,
+        events: events.clone(),
+        reader: ledger.reader(),
+        ledger: ledger.clone(),
+        runner: runner.clone(),
+        heartbeat: engine.heartbeat(),
+        node: config.node.name.clone(),
+        started_at,
+    }));
+    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
+    let driver = Driver {
+        dispatcher,
+        engine: engine.clone(),
+        ledger: ledger.clone(),
+        runner: runner.clone(),
+        claims,
+        snapshots,
+        events,
+        waiting: HashMap::new(),
+        commands: 0,
+        snapshot_at: None,
+        drained: false,
+    };
+    let inbox = Inbox {
+        wakes: woken,
+        claims: claimed,
+        reports: reported,
+        orders: ordered,
+        requests: requested,
+    };
+    let driver = scheduler.spawn(driver.run(first, inbox));
+    let (stop_api, api_stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        // A dropped sender ends the API just the same.
+        let _ = api_stopped.await;
+    };
+    let api = tokio::spawn(api::serve(
+        handle,
+        config.server.clone(),
+        listeners,
+        stopped,
+    ));
+    tracing::info!(
+        jobs = config.jobs.len(),
+        listen = ?config.server.listen,
+        socket = %config.server.unix_socket.display(),
+        "ready"
+    );
+
+    until_drained(
+        &mut ends,
+        &orders,
+        &runner,
+        config.scheduler.shutdown_grace,
+        driver,
+    )
+    .await;
+    let _ = stop_api.send(());
+    end("API", api).await;
+    tokio::select! {
+        () = runner.idle() => {}
+        () = clock::elapse(LAST_PROCESSES) => {
+            tracing::error!("processes of ended attempts are still there; ending without them");
+        }
+    }
+    engine.stop().await?;
+    ledger.close(LAST_ROWS).await?;
+    news.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for a signal, then lets the driver come to its end: with what runs given `grace`, less if
+/// a second signal comes.
+async fn until_drained(
+    ends: &mut Ends,
+    orders: &mpsc::Sender<Input>,
+    runner: &Runner,
+    grace: Duration,
+    mut driver: tokio::task::JoinHandle<()>,
+) {
+    let signal = tokio::select! {
+        signal = ends.next() => signal,
+        _ = &mut driver => {
+            tracing::error!("the driver ended by itself; this is a defect, please report it");
+            return;
+        }
+    };
+    tracing::info!(
+        signal,
+        grace_s = grace.as_secs_f64(),
+        "stopping; a second signal hurries"
+    );
+    order(orders, Input::Drain).await;
+    let hurried = tokio::select! {
+        _ = &mut driver => return,
+        signal = ends.next() => {
+            tracing::warn!(signal, "hurrying");
+            true
+        }
+        () = clock::elapse(grace) => false,
+    };
+    order(orders, Input::StopAll).await;
+    if hurried {
+        runner.hurry();
+    }
+    loop {
+        tokio::select! {
+            _ = &mut driver => return,
+            signal = ends.next() => {
+                tracing::warn!(signal, "hurrying");
+                runner.hurry();
+            }
+        }
+    }
+}
+
+async fn order(orders: &mpsc::Sender<Input>, input: Input) {
+    if orders.send(input).await.is_err() {
+        tracing::debug!("the driver has ended already");
+    }
+}
+
+/// Makes the first decisions durable, before anything is started or marked anew.
+async fn settle(
+    ledger: &Ledger,
+    effects: Vec<Effect>,
+    claims: &mpsc::UnboundedSender<Input>,
+) -> Result<Vec<Effect>, DaemonError> {
+    let (durable, wait) = oneshot::channel();
+    let mut rest = Vec::new();
+    let mut durable = Some(durable);
+    for effect in effects {
+        let Effect::Write { writes, .. } = effect else {
+            rest.push(effect);
+            continue;
+        };
+        let claims = claims.clone();
+        let durable = durable.take();
+        let batch = crate::store::Batch::now(writes).then(move |acked| {
+            // Whoever waits is below; the driver takes up the claims when it begins.
+            let _ = claims.send(Input::Claimed(acked.claims));
+            let _ = durable.map(|durable| durable.send(()));
+        });
+        let refused = |closed: crate::store::Closed| DaemonError::Unwritable(closed.to_string());
+        ledger.submit(batch).await.map_err(refused)?;
+    }
+    if durable.is_none() && wait.await.is_err() {
+        return Err(DaemonError::Unwritable("it was closed".to_owned()));
+    }
+    Ok(rest)
+}
+
+/// Runs a future on another runtime.
+async fn on<T: Send + 'static>(
+    runtime: &tokio::runtime::Handle,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, DaemonError> {
+    let gone = |error| DaemonError::System {
+        what: "runtime",
+        why: std::io::Error::other(error),
+    };
+    runtime.spawn(future).await.map_err(gone)
+}
+
+async fn end(what: &str, task: tokio::task::JoinHandle<Result<(), api::ApiError>>) {
+    match task.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(what, %error, "ended badly"),
+        Err(error) => tracing::error!(what, %error, "died"),
+    }
+}
+
+/// The folder of the ledger: the start marks live beside it.
+fn state_folder(database: &Path) -> Result<PathBuf, DaemonError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let folder = database.parent().unwrap_or(Path::new("/")).to_path_buf();
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|why| DaemonError::Folder {
+            path: folder.clone(),
+            why,
+        })?;
+    Ok(folder)
+}
+
+fn retention(config: &Config) -> Retention {
+    let limits = config.store.retention;
+    Retention {
+        max_age: limits.max_age,
+        max_runs_per_job: limits.max_runs_per_job,
+        max_output_bytes: limits.max_output_bytes,
+    }
+}

@@ -1,0 +1,321 @@
+//! One attempt from its process's start to the end of the last process it left.
+
+use std::future::{Future, pending};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+use super::family;
+use super::output::{Capture, Stream};
+use super::pipe::PipeReader;
+use super::redact::Secrets;
+use super::tree::{Leader, Stat};
+use super::{Key, Launch, spawn};
+use crate::clock;
+use crate::job::{AttemptEnd, StopCause};
+
+/// The pause before a descriptor that the system had no room for is asked for again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+/// The first and the longest pause between two looks at processes that are about to die.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const LAST_LOOK: Duration = Duration::from_millis(250);
+
+/// What an attempt was told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Nothing.
+    Run,
+    /// To stop, as in a timeout.
+    Stop(StopCause),
+    /// To stop now, by SIGKILL.
+    Kill(StopCause),
+}
+
+/// An attempt that was launched and is not over, as the runner's handles see it.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) launch: Launch,
+    pub(super) order: watch::Sender<Order>,
+    pub(super) capture: Mutex<Capture>,
+}
+
+impl Live {
+    pub(super) fn key(&self) -> Key {
+        (self.launch.run, self.launch.attempt)
+    }
+}
+
+/// A process as the spawner hands it over.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    /// The read ends of its output, non-blocking.
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    pub(super) secrets: Secrets,
+}
+
+/// How far the stopping of an attempt has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// The kill signal is sent.
+    Asked(Option<Cause>),
+    /// SIGKILL is sent.
+    Killing(Option<Cause>),
+}
+
+/// Why the main process was stopped; none where only its leftovers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Timeout,
+    Order(StopCause),
+}
+
+/// The end of a wait that is set anew from phase to phase.
+type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A running attempt.
+pub(super) struct Attempt {
+    live: Arc<Live>,
+    leader: Leader,
+    pid: Pid,
+    exit: AsyncFd<OwnedFd>,
+    stdout: PipeReader,
+    stderr: PipeReader,
+    orders: watch::Receiver<Order>,
+    phase: Phase,
+    deadline: Deadline,
+}
+
+impl Attempt {
+    /// Takes a process over, and says who leads its session.
+    pub(super) async fn of(live: Arc<Live>, child: Child) -> Self {
+        let pid = child.pid;
+        let number = pid.as_raw_nonzero().get().unsigned_abs();
+        let leader = Leader {
+            pid: number,
+            // Nobody has waited for it, so it is there. Without /proc zero is the safe answer: it
+            // matches no process of a later daemon.
+            start_ticks: Stat::of(number).map_or(0, |stat| stat.start_ticks),
+        };
+        let timeout = live.launch.process.timeout;
+        let mut orders = live.order.subscribe();
+        orders.mark_changed();
+        let stdout = register(child.stdout).await;
+        let stderr = register(child.stderr).await;
+        Self {
+            leader,
+            pid,
+            exit: watch_exit(pid).await,
+            stdout: PipeReader::new(Stream::Stdout, stdout, child.secrets.clone()),
+            stderr: PipeReader::new(Stream::Stderr, stderr, child.secrets),
+            orders,
+            phase: Phase::Running,
+            deadline: match timeout {
+                Some(span) => Box::pin(clock::elapse(span)),
+                None => Box::pin(pending()),
+            },
+            live,
+        }
+    }
+
+    /// Its main process.
+    pub(super) fn leader(&self) -> Leader {
+        self.leader
+    }
+
+    /// Reads output and keeps the time until the main process is over. Its zombie stays: as long as
+    /// nobody waits for it, its number can name no other process, session or group.
+    pub(super) async fn run(&mut self) -> AttemptEnd {
+        let status = loop {
+            tokio::select! {
+                biased;
+                status = exited(&self.exit) => break status,
+                Ok(()) = self.orders.changed() => self.obey(),
+                () = &mut self.deadline => self.escalate(Some(Cause::Timeout)),
+                () = read_either(&mut self.stdout, &mut self.stderr, &self.live.capture) => {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        self.stdout.finish(&self.live.capture);
+        self.stderr.finish(&self.live.capture);
+        self.meaning(status)
+    }
+
+    /// Stops what the main process left behind, as in a timeout; then lets its number go.
+    pub(super) async fn clear_away(&mut self) {
+        let mut pause = FIRST_LOOK;
+        while !family::members(self.live.key(), self.leader).is_empty() {
+            match self.phase {
+                Phase::Running => self.escalate(None),
+                // Again and again: something may fork faster than one walk finds.
+                Phase::Killing(_) => self.signal_all(Signal::KILL),
+                Phase::Asked(_) => {}
+            }
+            tokio::select! {
+                biased;
+                Ok(()) = self.orders.changed() => self.obey(),
+                () = &mut self.deadline => self.escalate(None),
+                () = clock::elapse(pause) => pause = (pause * 2).min(LAST_LOOK),
+            }
+        }
+        let reaped = wait_for(&self.exit, WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        if !matches!(reaped, Ok(Some(_))) {
+            tracing::error!(
+                pid = self.leader.pid,
+                "somebody else waited for a run's process"
+            );
+        }
+    }
+
+    fn obey(&mut self) {
+        let order = *self.orders.borrow_and_update();
+        match (order, self.phase) {
+            (Order::Stop(cause), Phase::Running) => self.escalate(Some(Cause::Order(cause))),
+            (Order::Kill(cause), Phase::Running) => self.kill(Some(Cause::Order(cause))),
+            (Order::Kill(_), Phase::Asked(cause)) => self.kill(cause),
+            _ => {}
+        }
+    }
+
+    /// The next step of stopping; `cause` counts where this is the first.
+    fn escalate(&mut self, cause: Option<Cause>) {
+        match self.phase {
+            Phase::Running => {
+                self.phase = Phase::Asked(cause);
+                self.deadline = Box::pin(clock::elapse(self.live.launch.process.kill_timeout));
+                let number = self.live.launch.process.kill_signal.number();
+                let signal = Signal::from_named_raw(number).unwrap_or(Signal::TERM);
+                self.signal_all(signal);
+                // What is suspended would never see it.
+                self.signal_all(Signal::CONT);
+            }
+            Phase::Asked(cause) | Phase::Killing(cause) => self.kill(cause),
+        }
+    }
+
+    fn kill(&mut self, cause: Option<Cause>) {
+        self.phase = Phase::Killing(cause);
+        self.deadline = Box::pin(clock::elapse(TRY_AGAIN));
+        self.signal_all(Signal::KILL);
+    }
+
+    /// Signals the group in one stroke, which no fork can slip through, and then those members that
+    /// left it.
+    fn signal_all(&self, signal: Signal) {
+        let warn = |pid: u32, why: &dyn std::fmt::Display| {
+            let job = &self.live.launch.job;
+            tracing::warn!(%job, pid, %why, "a process of the run cannot be signalled");
+        };
+        let members = family::members(self.live.key(), self.leader);
+        match kill_process_group(self.pid, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(why) => warn(self.leader.pid, &why),
+        }
+        for member in members {
+            if member.group != self.leader.pid
+                && let Err(why) = member.signal(signal)
+            {
+                warn(member.pid, &why);
+            }
+        }
+    }
+
+    fn meaning(&self, status: io::Result<WaitIdStatus>) -> AttemptEnd {
+        let (code, signal, core_dumped) = match status {
+            Ok(status) => (
+                status.exit_status(),
+                status.terminating_signal(),
+                status.dumped(),
+            ),
+            Err(why) => {
+                tracing::error!(pid = self.leader.pid, %why, "how a run ended cannot be known");
+                (None, None, false)
+            }
+        };
+        let cause = match self.phase {
+            Phase::Running => None,
+            Phase::Asked(cause) | Phase::Killing(cause) => cause,
+        };
+        match (cause, signal) {
+            (Some(Cause::Timeout), _) => AttemptEnd::TimedOut { code, signal },
+            (Some(Cause::Order(cause)), _) => AttemptEnd::Stopped {
+                cause,
+                code,
+                signal,
+            },
+            (None, Some(signal)) => AttemptEnd::Signalled {
+                signal,
+                core_dumped,
+            },
+            (None, None) => {
+                let code = code.unwrap_or(255);
+                let ok = self.live.launch.process.success_exit_codes.contains(&code);
+                AttemptEnd::Exited { code, ok }
+            }
+        }
+    }
+}
+
+/// One turn of whichever stream has something; neither has the right of way.
+async fn read_either(stdout: &mut PipeReader, stderr: &mut PipeReader, capture: &Mutex<Capture>) {
+    tokio::select! {
+        () = stdout.turn(capture) => {}
+        () = stderr.turn(capture) => {}
+    }
+}
+
+/// Waits until the process is over, and leaves it as a zombie.
+async fn exited(exit: &AsyncFd<OwnedFd>) -> io::Result<WaitIdStatus> {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    loop {
+        let mut guard = exit.readable().await?;
+        match wait_for(exit, look) {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => guard.clear_ready(),
+            Err(why) => return Err(why),
+        }
+    }
+}
+
+fn wait_for(exit: &AsyncFd<OwnedFd>, options: WaitIdOptions) -> io::Result<Option<WaitIdStatus>> {
+    let process = WaitId::PidFd(exit.get_ref().as_fd());
+    Ok(rustix::process::waitid(process, options)?)
+}
+
+/// A descriptor that becomes readable when the process is over. The process runs already, so where
+/// the system has no room for it just now, patience is all there is.
+async fn watch_exit(pid: Pid) -> AsyncFd<OwnedFd> {
+    loop {
+        match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(fd) => return register(fd).await,
+            Err(why) => tracing::warn!(pid = pid.as_raw_nonzero().get(), %why, "no pidfd yet"),
+        }
+        clock::elapse(TRY_AGAIN).await;
+    }
+}
+
+/// Hands a descriptor to the runtime, with the same patience.
+async fn register(fd: OwnedFd) -> AsyncFd<OwnedFd> {
+    let mut fd = fd;
+    loop {
+        match spawn::when_readable(fd) {
+            Ok(registered) => return registered,
+            Err((back, why)) => {
+                tracing::warn!(%why, "the runtime cannot watch another descriptor yet");
+                fd = back;
+            }
+        }
+        clock::elapse(TRY_AGAIN).await;
+    }
+}

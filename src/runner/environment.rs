@@ -1,0 +1,181 @@
+//! The environment of a process: clean by default, then `env_file`, then `env`, then the facts.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::cannot_start::CannotStart;
+use super::env_file;
+use crate::job::{Process, Value};
+
+/// What a clean environment takes over from the daemon's.
+const CLEAN: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TZ"];
+
+/// The search path when the daemon has none.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The daemon's own affairs with its service manager and its clients, never a job's.
+const WITHHELD: [&str; 3] = ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "PUNCTUAL_TOKEN"];
+const WITHHELD_BEGINNINGS: [&str; 3] = ["LISTEN_", "WATCHDOG_", "PUNCTUAL_PARAM_"];
+
+/// The largest file that a value or an environment is read from, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What a process is given.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    /// By name; names and values are free of NUL.
+    pub(super) variables: BTreeMap<OsString, OsString>,
+    /// The values among them that must not be seen in the output.
+    pub(super) secrets: Vec<Vec<u8>>,
+}
+
+impl Environment {
+    /// Puts together what `process` asks for, over `daemon`'s environment and below `facts`. Reads
+    /// files.
+    pub(super) fn of(
+        process: &Process,
+        daemon: &BTreeMap<OsString, OsString>,
+        facts: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, CannotStart> {
+        let mut this = Self::default();
+        this.inherit(process, daemon);
+        if let Some(path) = &process.env_file {
+            for (name, value) in read_env_file(path)? {
+                this.set(&name, value.into())?;
+            }
+        }
+        for (name, value) in &process.env {
+            let text = read_value(name, value, daemon)?;
+            if !matches!(value, Value::Plain(_)) {
+                this.secrets.push(text.as_bytes().to_vec());
+            }
+            this.set(name, text)?;
+        }
+        for (name, value) in facts {
+            this.set(&name, value.into())?;
+        }
+        Ok(this)
+    }
+
+    fn inherit(&mut self, process: &Process, daemon: &BTreeMap<OsString, OsString>) {
+        let taken = |name: &OsStr| {
+            let bytes = name.as_bytes();
+            if process.inherit_env {
+                WITHHELD.iter().all(|held| bytes != held.as_bytes())
+                    && WITHHELD_BEGINNINGS
+                        .iter()
+                        .all(|beginning| !bytes.starts_with(beginning.as_bytes()))
+            } else {
+                CLEAN.iter().any(|clean| bytes == clean.as_bytes())
+            }
+        };
+        let inherited = daemon.iter().filter(|(name, _)| taken(name));
+        self.variables
+            .extend(inherited.map(|(name, value)| (name.clone(), value.clone())));
+        self.variables
+            .entry("PATH".into())
+            .or_insert_with(|| DEFAULT_PATH.into());
+    }
+
+    fn set(&mut self, name: &str, value: OsString) -> Result<(), CannotStart> {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let name = name.to_owned();
+            return Err(CannotStart::BadVariable { name });
+        }
+        if value.as_bytes().contains(&0) {
+            let what = format!("the value of the variable {name}");
+            return Err(CannotStart::Nul { what });
+        }
+        self.variables.insert(name.into(), value);
+        Ok(())
+    }
+
+    /// The search path that the process will have.
+    pub(super) fn path(&self) -> &OsStr {
+        self.variables
+            .get(OsStr::new("PATH"))
+            .map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str)
+    }
+}
+
+fn read_env_file(path: &Path) -> Result<Vec<(String, String)>, CannotStart> {
+    let refused = |why| CannotStart::EnvFile {
+        path: path.into(),
+        why,
+    };
+    let text = String::from_utf8(read_file(path).map_err(refused)?)
+        .map_err(|_| refused(io::Error::other("it is not UTF-8")))?;
+    env_file::parse(&text).map_err(|why| CannotStart::EnvFileText {
+        path: path.into(),
+        why,
+    })
+}
+
+fn read_value(
+    name: &str,
+    value: &Value,
+    daemon: &BTreeMap<OsString, OsString>,
+) -> Result<OsString, CannotStart> {
+    let name = || name.to_owned();
+    match value {
+        Value::Plain(text) => Ok(text.into()),
+        Value::Env(variable) => {
+            let found = daemon.get(OsStr::new(variable)).cloned();
+            found.ok_or_else(|| CannotStart::NoVariable {
+                name: name(),
+                variable: variable.clone(),
+            })
+        }
+        Value::File(path) => read_secret(name(), path.clone()),
+        Value::Credential(credential) => {
+            let credential = credential.clone();
+            if credential.contains('/') || matches!(credential.as_str(), "" | "." | "..") {
+                let name = name();
+                return Err(CannotStart::BadCredential { name, credential });
+            }
+            match daemon.get(OsStr::new("CREDENTIALS_DIRECTORY")) {
+                Some(dir) => read_secret(name(), Path::new(dir).join(credential)),
+                None => Err(CannotStart::NoCredentials {
+                    name: name(),
+                    credential,
+                }),
+            }
+        }
+    }
+}
+
+/// The contents of a file, one trailing line feed removed.
+fn read_secret(name: String, path: PathBuf) -> Result<OsString, CannotStart> {
+    match read_file(&path) {
+        Ok(mut bytes) => {
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            Ok(OsString::from_vec(bytes))
+        }
+        Err(why) => Err(CannotStart::SecretFile { name, path, why }),
+    }
+}
+
+/// Reads an ordinary file of bounded size. A pipe or a device would hold the start up, so they are
+/// refused, and opening them does not wait either.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not an ordinary file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,117 @@
+//! Whose is which process, while the daemon lives.
+//!
+//! The daemon is a subreaper: what loses its parent becomes its child, however often it forked. So
+//! every process of an attempt is below the attempt's main process or below an orphan, and an
+//! attempt that leaves no orphan leaves nothing. That makes the question cheap at each end. Whose an
+//! orphan is shows in its session or in its environment; if it shook off both, it belongs to an
+//! attempt that is as old as itself or older, and once all of these are over it is a stray.
+//!
+//! Children belong to the process, not to a value in it; hence the one static here.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+
+use super::tree::{self, Leader, Stat};
+use crate::job::RunId;
+
+type Key = (RunId, u32);
+
+/// The attempts from their launch until their last process is gone, with the main process once
+/// there is one.
+static LIVE: Mutex<BTreeMap<Key, Option<Leader>>> = Mutex::new(BTreeMap::new());
+
+fn live() -> MutexGuard<'static, BTreeMap<Key, Option<Leader>>> {
+    // Every change is a single insert or remove, so a panic elsewhere leaves it whole.
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An attempt begins; must precede its process.
+pub(super) fn begin(key: Key) {
+    live().insert(key, None);
+}
+
+/// The attempt's main process.
+pub(super) fn leads(key: Key, leader: Leader) {
+    live().insert(key, Some(leader));
+}
+
+/// No process of the attempt is left. Whatever no living attempt can own is killed.
+pub(super) fn end(key: Key) {
+    live().remove(&key);
+    kill_strays();
+}
+
+/// The living processes of an attempt.
+pub(super) fn members((run, attempt): Key, leader: Leader) -> Vec<Stat> {
+    let mark = (run.to_string(), attempt.to_string());
+    let orphans = orphans().into_iter().filter(|&pid| {
+        Stat::of(pid).is_some_and(|stat| !stat.dead && stat.session == leader.pid)
+            || tree::marked_as(pid).as_ref() == Some(&mark)
+    });
+    tree::with_descendants(orphans.chain([leader.pid]).collect())
+}
+
+/// The orphans, main processes excepted: those come to the main thread too when the thread that
+/// started them ends.
+fn orphans() -> Vec<u32> {
+    let Ok(mut pids) = tree::orphans() else {
+        // Looked for at start-up; gone only with /proc itself.
+        return Vec::new();
+    };
+    if !pids.is_empty() {
+        let live = live();
+        pids.retain(|&pid| !live.values().flatten().any(|leader| leader.pid == pid));
+    }
+    pids
+}
+
+/// Waits for orphans that died, so that no zombies pile up.
+pub(super) fn reap_orphans() {
+    for pid in orphans().into_iter().filter_map(tree::as_pid) {
+        // An error means that it is waited for already.
+        let _ = rustix::process::waitid(
+            WaitId::Pid(pid),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        );
+    }
+}
+
+/// Kills orphans that belong to no living attempt.
+fn kill_strays() {
+    // First the orphans, then the living: an attempt is known before it can have orphans.
+    let orphans = orphans();
+    if orphans.is_empty() {
+        return;
+    }
+    let live = live().clone();
+    let owned = |stat: &Stat| {
+        if live
+            .values()
+            .flatten()
+            .any(|leader| leader.pid == stat.session)
+        {
+            return true;
+        }
+        match tree::marked_as(stat.pid) {
+            Some((run, attempt)) => live
+                .keys()
+                .any(|(r, a)| r.to_string() == run && a.to_string() == attempt),
+            None => live
+                .values()
+                .any(|leader| leader.is_none_or(|leader| leader.start_ticks <= stat.start_ticks)),
+        }
+    };
+    let strays = orphans
+        .into_iter()
+        .filter_map(Stat::of)
+        .filter(|stat| !stat.dead && !owned(stat))
+        .map(|stat| stat.pid);
+    for stat in tree::with_descendants(strays.collect()) {
+        match stat.signal(Signal::KILL) {
+            Ok(_) => tracing::info!(pid = stat.pid, "killed a process that a run left behind"),
+            Err(why) => tracing::warn!(pid = stat.pid, %why, "a stray process cannot be killed"),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Start marks: which attempts were started, in a file that survives `kill -9`.
+//!
+//! A mark is written just before its process is started, so after a crash an attempt without a mark
+//! is known not to have run, and one with a mark may have. The file is only for the death of the
+//! daemon, not of the machine: nothing is synced, and its place is the run-time folder, best on a
+//! tmpfs, where no disk can hold up a start. Its first line names the boot it belongs to.
+//!
+//! A crash in the middle of recovery must find the same marks again. So [`Marks::open`] only reads;
+//! the old file stays where it is until [`Recovery::begin`], which the caller calls once the fate of
+//! every old attempt is durable in the ledger, and which puts a fresh file in its place by `rename`.
+//! Until then there is no [`Marks`], and so nothing can be started.
+//!
+//! For the same reason a mark outlives its process: it goes when the ledger holds the attempt's end
+//! ([`Marks::settled`]) and no process of it is left, at the next compaction.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::tree::Leader;
+use crate::job::RunId;
+
+/// The file's name in the run-time folder.
+const FILE: &str = "started";
+/// The new file's name until it is whole.
+const NEW_FILE: &str = "started.new";
+/// The first word of the file.
+const FORMAT: &str = "punctual-marks-1";
+/// The file is rewritten when it is larger than this and than twice its size after the last time.
+const COMPACT_AT: u64 = 1 << 20;
+/// No mark file that the daemon wrote comes near this.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Trouble with the mark file.
+#[derive(Debug, thiserror::Error)]
+#[error("the file of start marks {} cannot be {doing}: {why}; let the daemon's user read and write that folder, and make room in it", path.display())]
+pub struct MarksError {
+    path: PathBuf,
+    doing: &'static str,
+    why: io::Error,
+}
+
+/// One attempt that an earlier daemon started, or was about to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its run.
+    pub run: RunId,
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Its main process, if the daemon lived to note it.
+    pub leader: Option<Leader>,
+}
+
+/// What an earlier daemon left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Whether the marks are of this boot. If not (or if there is no file, or not a readable one),
+    /// an attempt without a mark may have run all the same.
+    pub same_boot: bool,
+    /// Each marked attempt once, in the order of their starts.
+    pub marks: Vec<Mark>,
+}
+
+/// The old marks, while recovery is not durable yet.
+#[derive(Debug)]
+pub struct Recovery {
+    /// What the old file says.
+    pub leftovers: Leftovers,
+    dir: PathBuf,
+    boot: String,
+}
+
+/// The marks of this daemon. A cheap handle.
+#[derive(Debug, Clone)]
+pub struct Marks(Arc<Mutex<Log>>);
+
+impl Marks {
+    /// Reads the marks that an earlier daemon left in the run-time folder `dir`, changing nothing.
+    pub fn open(dir: &Path) -> Result<Recovery, MarksError> {
+        let boot_id = Path::new("/proc/sys/kernel/random/boot_id");
+        let read = |path: &Path, doing, why| MarksError {
+            path: path.into(),
+            doing,
+            why,
+        };
+        let boot = std::fs::read_to_string(boot_id)
+            .map_err(|why| read(boot_id, "compared with this boot", why))?
+            .trim()
+            .to_owned();
+        let path = dir.join(FILE);
+        let mut bytes = Vec::new();
+        match File::open(&path) {
+            Ok(file) => {
+                file.take(MAX_FILE)
+                    .read_to_end(&mut bytes)
+                    .map_err(|why| read(&path, "read", why))?;
+            }
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            Err(why) => return Err(read(&path, "read", why)),
+        }
+        Ok(Recovery {
+            leftovers: parse(&String::from_utf8_lossy(&bytes), &boot),
+            dir: dir.into(),
+            boot,
+        })
+    }
+
+    /// The ledger holds this attempt's end durably: its mark is needed no more once its last
+    /// process is gone.
+    pub fn settled(&self, run: RunId, attempt: u32) {
+        self.release(run, attempt, |mark| mark.settled = true);
+    }
+
+    /// Writes the mark of an attempt that is about to be started.
+    pub(super) fn start(&self, run: RunId, attempt: u32) -> io::Result<()> {
+        let mut log = self.lock();
+        log.append(&format!("S {run} {attempt}\n"))?;
+        log.open.insert((run, attempt), Open::default());
+        log.compact_if_large();
+        Ok(())
+    }
+
+    /// Adds the main process to a mark.
+    pub(super) fn leads(&self, run: RunId, attempt: u32, leader: Leader) {
+        let mut log = self.lock();
+        if let Some(mark) = log.open.get_mut(&(run, attempt)) {
+            mark.leader = Some(leader);
+            let Leader { pid, start_ticks } = leader;
+            if let Err(why) = log.append(&format!("P {run} {attempt} {pid} {start_ticks}\n")) {
+                // The environment of its processes still tells whose they are.
+                tracing::warn!(%run, %why, "the process id could not be added to a start mark");
+            }
+        }
+    }
+
+    /// No process of this attempt is left.
+    pub(super) fn over(&self, run: RunId, attempt: u32) {
+        self.release(run, attempt, |mark| mark.over = true);
+    }
+
+    fn release(&self, run: RunId, attempt: u32, change: impl FnOnce(&mut Open)) {
+        let mut log = self.lock();
+        if let Some(mark) = log.open.get_mut(&(run, attempt)) {
+            change(mark);
+            if mark.over && mark.settled {
+                log.open.remove(&(run, attempt));
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
+        // A panic in between leaves at worst a mark too many, which is the safe side.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recovery {
+    /// Puts a fresh file in place of the old one. Call it when what became of every old attempt is
+    /// durable: the old marks are gone after this.
+    pub fn begin(self) -> Result<Marks, MarksError> {
+        let Self { dir, boot, .. } = self;
+        let header = format!("{FORMAT} {boot}\n");
+        match replace(&dir, &header) {
+            Ok(file) => Ok(Marks(Arc::new(Mutex::new(Log {
+                dir,
+                file,
+                size: header.len() as u64,
+                compact_at: COMPACT_AT,
+                torn: false,
+                header,
+                open: BTreeMap::new(),
+            })))),
+            Err(why) => Err(MarksError {
+                path: dir.join(NEW_FILE),
+                doing: "written",
+                why,
+            }),
+        }
+    }
+}
+
+/// Writes a whole file beside the old one, then puts it in its place.
+fn replace(dir: &Path, text: &str) -> io::Result<File> {
+    let (new, path) = (dir.join(NEW_FILE), dir.join(FILE));
+    match std::fs::remove_file(&new) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&new, path)?;
+    Ok(file)
+}
+
+#[derive(Debug)]
+struct Log {
+    dir: PathBuf,
+    file: File,
+    header: String,
+    size: u64,
+    compact_at: u64,
+    /// A write failed, perhaps half-way: the next record begins on a line of its own.
+    torn: bool,
+    open: BTreeMap<(RunId, u32), Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    leader: Option<Leader>,
+    over: bool,
+    settled: bool,
+}
+
+impl Log {
+    fn append(&mut self, record: &str) -> io::Result<()> {
+        let written = if self.torn {
+            self.file.write_all(format!("\n{record}").as_bytes())
+        } else {
+            self.file.write_all(record.as_bytes())
+        };
+        self.torn = written.is_err();
+        self.size += record.len() as u64;
+        written
+    }
+
+    fn compact_if_large(&mut self) {
+        if self.size < self.compact_at {
+            return;
+        }
+        let mut text = self.header.clone();
+        for ((run, attempt), mark) in &self.open {
+            let _ = writeln!(text, "S {run} {attempt}");
+            if let Some(Leader { pid, start_ticks }) = mark.leader {
+                let _ = writeln!(text, "P {run} {attempt} {pid} {start_ticks}");
+            }
+        }
+        match replace(&self.dir, &text) {
+            Ok(file) => {
+                self.file = file;
+                self.torn = false;
+                self.size = text.len() as u64;
+            }
+            // The old file is still whole and in use.
+            Err(why) => tracing::warn!(%why, "the file of start marks could not be compacted"),
+        }
+        self.compact_at = COMPACT_AT.max(self.size * 2);
+    }
+}
+
+/// Reads a mark file. A record that was cut off, or is none, is passed over: a mark is whole before
+/// its process starts.
+fn parse(text: &str, boot: &str) -> Leftovers {
+    let mut lines = text
+        .split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'));
+    let header = lines.next().unwrap_or_default();
+    let same_boot = header.split_once(' ') == Some((FORMAT, boot));
+    let mut marks: Vec<Mark> = Vec::new();
+    let mut places = BTreeMap::new();
+    for line in lines {
+        let mut words = line.split(' ');
+        let (kind, run, attempt) = (words.next(), words.next(), words.next());
+        let Some(run) = run.and_then(|word| word.parse::<RunId>().ok()) else {
+            continue;
+        };
+        let Some(attempt) = attempt.and_then(|word| word.parse::<u32>().ok()) else {
+            continue;
+        };
+        let place = *places.entry((run, attempt)).or_insert(marks.len());
+        if place == marks.len() {
+            let leader = None;
+            marks.push(Mark {
+                run,
+                attempt,
+                leader,
+            });
+        }
+        let pid = words.next().and_then(|word| word.parse().ok());
+        let start_ticks = words.next().and_then(|word| word.parse().ok());
+        if let (Some("P"), Some(pid), Some(start_ticks)) = (kind, pid, start_ticks) {
+            marks[place].leader = Some(Leader { pid, start_ticks });
+        }
+    }
+    Leftovers { same_boot, marks }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::job::JobName;
+
+    fn run(second: i64) -> RunId {
+        let at = jiff::Timestamp::from_second(second).unwrap();
+        RunId::of_fire(&JobName::new("a").unwrap(), at)
+    }
+
+    const LEADER: Leader = Leader {
+        pid: 77,
+        start_ticks: 1234,
+    };
+
+    #[test]
+    fn marks_are_found_again_until_recovery_is_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Marks::open(dir.path()).unwrap();
+        assert_eq!(first.leftovers, Leftovers::default());
+        let marks = first.begin().unwrap();
+        marks.start(run(1), 1).unwrap();
+        marks.leads(run(1), 1, LEADER);
+        marks.start(run(2), 3).unwrap();
+        for _ in 0..2 {
+            // A crash during recovery: nothing was begun.
+            let again = Marks::open(dir.path()).unwrap().leftovers;
+            assert!(again.same_boot);
+            let leaders: Vec<_> = again
+                .marks
+                .iter()
+                .map(|m| (m.run, m.attempt, m.leader))
+                .collect();
+            assert_eq!(leaders, [(run(1), 1, Some(LEADER)), (run(2), 3, None)]);
+        }
+        Marks::open(dir.path()).unwrap().begin().unwrap();
+        let fresh = Marks::open(dir.path()).unwrap().leftovers;
+        assert!(fresh.same_boot && fresh.marks.is_empty());
+        let mode = std::fs::metadata(dir.path().join(FILE))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_torn_or_foreign_file_is_read_as_far_as_it_goes() {
+        let (a, b) = (run(1), run(2));
+        let text = format!("{FORMAT} boot\nS {a} 1\nP {a} 1 77 1234\nrubbish\nS {b} 1");
+        let read = parse(&text, "boot");
+        assert!(read.same_boot);
+        assert_eq!(read.marks.len(), 1, "the last record has no end");
+        for cut in 0..text.len() {
+            let read = parse(&text[..cut], "boot");
+            assert!(read.marks.len() <= 1);
+            assert!(read.marks.iter().all(|mark| mark.run == a));
+        }
+        assert!(!parse(&text, "other boot").same_boot);
+        assert!(!parse("", "").same_boot);
+        assert_eq!(parse("\u{fffd}\n\n S \n", "boot"), Leftovers::default());
+    }
+
+    #[test]
+    fn compaction_drops_what_is_settled_and_over_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
+        marks.start(run(0), 1).unwrap();
+        marks.leads(run(0), 1, LEADER);
+        marks.start(run(-1), 1).unwrap();
+        marks.over(run(-1), 1);
+        for second in 1..40_000 {
+            marks.start(run(second), 1).unwrap();
+            marks.settled(run(second), 1);
+            marks.over(run(second), 1);
+        }
+        let size = std::fs::metadata(dir.path().join(FILE)).unwrap().len();
+        assert!(size < COMPACT_AT + 4096, "{size}");
+        let left = Marks::open(dir.path()).unwrap().leftovers.marks;
+        let of = |second| left.iter().find(|mark| mark.run == run(second));
+        assert_eq!(of(0).unwrap().leader, Some(LEADER));
+        assert!(
+            of(-1).is_some(),
+            "over, but the ledger does not have its end"
+        );
+        assert!(of(1).is_none());
+    }
+}

@@ -1,0 +1,176 @@
+//! `posix_spawn`, and the registration of a descriptor with tokio, which its author marked unsafe:
+//! the one place of the crate with unsafe code.
+//!
+//! Why not `std::process::Command`: it has no new session without a callback between fork and exec,
+//! and that callback makes it fork a copy of the daemon's page tables. `posix_spawn` shares the
+//! memory until the exec, so a start costs the same from a daemon of any size.
+//!
+//! What makes each unsafe call sound: the two opaque structs are initialised before use and
+//! destroyed once, by `Drop`; every pointer handed over points into a value that outlives the call
+//! (glibc copies paths given to file actions); nothing is kept afterwards.
+#![allow(
+    unsafe_code,
+    reason = "posix_spawn has no safe wrapper with sessions and chdir"
+)]
+
+use std::ffi::{CString, c_char};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
+
+use rustix::process::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Everything that an exec takes, as the kernel wants it.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// The path of the program; relative to `dir`.
+    pub(super) program: CString,
+    /// The arguments, the program's name first.
+    pub(super) argv: Vec<CString>,
+    /// `NAME=value`, each name once.
+    pub(super) env: Vec<CString>,
+    /// The working directory; the daemon's own when absent.
+    pub(super) dir: Option<CString>,
+}
+
+/// Starts the program in a session of its own, with default signal handling, an empty signal mask,
+/// the three descriptors as 0, 1 and 2, and no other descriptor.
+///
+/// Returns when the exec has happened or failed; the errors are those of `chdir` and `execve`.
+pub(super) fn spawn(image: &Image, stdio: [BorrowedFd<'_>; 3]) -> io::Result<Pid> {
+    let attributes = Attributes::new()?;
+    let mut actions = FileActions::new()?;
+    for (target, fd) in (0..).zip(stdio) {
+        actions.dup2(fd, target)?;
+    }
+    actions.close_from(3)?;
+    if let Some(dir) = &image.dir {
+        actions.chdir(dir)?;
+    }
+    let argv = pointers(&image.argv);
+    let env = pointers(&image.env);
+    let mut pid = 0;
+    // SAFETY: all pointers are valid for the call; both arrays end with a null pointer; the kernel
+    // does not write through argv and environ of the caller.
+    check(unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            image.program.as_ptr(),
+            &raw const actions.0,
+            &raw const attributes.0,
+            argv.as_ptr(),
+            env.as_ptr(),
+        )
+    })?;
+    Pid::from_raw(pid).ok_or_else(|| io::Error::other("posix_spawn gave no process id"))
+}
+
+/// Has the current runtime say when a descriptor becomes readable. Gives it back where the system
+/// has no room for that.
+pub(super) fn when_readable(fd: OwnedFd) -> Result<AsyncFd<OwnedFd>, (OwnedFd, io::Error)> {
+    // SAFETY: an `OwnedFd` is a valid open descriptor, names the same one all its life, and is
+    // owned by the `AsyncFd` from here on; nobody else can close or replace it.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    registered.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts)
+}
+
+fn pointers(strings: &[CString]) -> Vec<*mut c_char> {
+    strings
+        .iter()
+        .map(|text| text.as_ptr().cast_mut())
+        .chain([ptr::null_mut()])
+        .collect()
+}
+
+/// The `posix_spawn` family returns its error instead of setting `errno`.
+fn check(code: i32) -> io::Result<()> {
+    match code {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// The three bits fit the 16 that the struct has for them; libc's constants differ in their types.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the values are 4, 8 and 128"
+)]
+const FLAGS: libc::c_short = libc::POSIX_SPAWN_SETSID
+    | libc::POSIX_SPAWN_SETSIGDEF as libc::c_short
+    | libc::POSIX_SPAWN_SETSIGMASK as libc::c_short;
+
+struct Attributes(libc::posix_spawnattr_t);
+
+impl Attributes {
+    fn new() -> io::Result<Self> {
+        let mut raw = MaybeUninit::uninit();
+        // SAFETY: init fills the struct; after it, it is initialised and `Drop` destroys it.
+        let mut this = unsafe {
+            check(libc::posix_spawnattr_init(raw.as_mut_ptr()))?;
+            Self(raw.assume_init())
+        };
+        let (mut all, mut none) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: both sets are filled before they are read; glibc copies them.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigemptyset(none.as_mut_ptr());
+            check(libc::posix_spawnattr_setsigdefault(
+                &raw mut this.0,
+                all.as_ptr(),
+            ))?;
+            check(libc::posix_spawnattr_setsigmask(
+                &raw mut this.0,
+                none.as_ptr(),
+            ))?;
+            check(libc::posix_spawnattr_setflags(&raw mut this.0, FLAGS))?;
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, destroyed only here. It cannot fail on a valid struct.
+        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
+    }
+}
+
+struct FileActions(libc::posix_spawn_file_actions_t);
+
+impl FileActions {
+    fn new() -> io::Result<Self> {
+        let mut raw = MaybeUninit::uninit();
+        // SAFETY: init fills the struct; after it, it is initialised and `Drop` destroys it.
+        unsafe {
+            check(libc::posix_spawn_file_actions_init(raw.as_mut_ptr()))?;
+            Ok(Self(raw.assume_init()))
+        }
+    }
+
+    fn dup2(&mut self, fd: BorrowedFd<'_>, target: i32) -> io::Result<()> {
+        // SAFETY: the struct is initialised; descriptors are plain numbers here.
+        check(unsafe {
+            libc::posix_spawn_file_actions_adddup2(&raw mut self.0, fd.as_raw_fd(), target)
+        })
+    }
+
+    fn close_from(&mut self, first: i32) -> io::Result<()> {
+        // SAFETY: the struct is initialised.
+        check(unsafe { libc::posix_spawn_file_actions_addclosefrom_np(&raw mut self.0, first) })
+    }
+
+    fn chdir(&mut self, dir: &CString) -> io::Result<()> {
+        // SAFETY: the struct is initialised; glibc copies the path.
+        check(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut self.0, dir.as_ptr()) })
+    }
+}
+
+impl Drop for FileActions {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, destroyed only here. It cannot fail on a valid struct.
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+    }
+}

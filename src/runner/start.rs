@@ -1,0 +1,142 @@
+//! From a launch to a process: what happens on a spawner thread.
+
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, Resource};
+
+use super::attempt::{Attempt, Child, Live, Order};
+use super::cannot_start::CannotStart;
+use super::environment::Environment;
+use super::redact::Secrets;
+use super::{Report, Shared, command, family, spawn};
+use crate::clock;
+use crate::job::AttemptEnd;
+
+/// Starts an attempt's process and has it watched, or reports why there is none.
+pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
+    let order = *live.order.borrow();
+    let end = match order {
+        Order::Run => match process(shared, &live) {
+            Ok((child, at)) => {
+                shared.io.spawn(watch(Arc::clone(shared), live, child, at));
+                return;
+            }
+            Err(why) => AttemptEnd::NotStarted(why.to_string()),
+        },
+        Order::Stop(cause) | Order::Kill(cause) => AttemptEnd::Stopped {
+            cause,
+            code: None,
+            signal: None,
+        },
+    };
+    shared.io.spawn(never_ran(Arc::clone(shared), live, end));
+}
+
+/// Reports an attempt that has no process.
+pub(super) async fn never_ran(shared: Arc<Shared>, live: Arc<Live>, end: AttemptEnd) {
+    shared.over(&live);
+    let ended = ended(&live, end, None);
+    shared.report(ended).await;
+}
+
+/// Watches a process to its end and beyond. Reporting goes on beside the watching: whoever takes
+/// the reports may be slow, and no process waits for that.
+async fn watch(shared: Arc<Shared>, live: Arc<Live>, child: Child, at: Timestamp) {
+    let mut attempt = Attempt::of(Arc::clone(&live), child).await;
+    let (run, number, leader) = (live.launch.run, live.launch.attempt, attempt.leader());
+    family::leads(live.key(), leader);
+    shared.marks.leads(run, number, leader);
+    let started = Report::Started {
+        run,
+        attempt: number,
+        pid: leader.pid,
+        at,
+    };
+    let watched = async {
+        let end = attempt.run().await;
+        // Made at once, so that it carries the time of the end and not that of a free place.
+        ended(&live, end, Some(at))
+    };
+    let (ended, ()) = tokio::join!(watched, shared.report(started));
+    tokio::join!(attempt.clear_away(), shared.report(ended));
+    shared.over(&live);
+}
+
+fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report {
+    Report::Ended {
+        run: live.launch.run,
+        attempt: live.launch.attempt,
+        end,
+        output: live.output(),
+        started_at,
+        at: clock::now(),
+    }
+}
+
+fn process(shared: &Shared, live: &Live) -> Result<(Child, Timestamp), CannotStart> {
+    let launch = &live.launch;
+    // These come last, because processes are found by them.
+    let own = [
+        ("PUNCTUAL_JOB", launch.job.to_string()),
+        ("PUNCTUAL_RUN_ID", launch.run.to_string()),
+        ("PUNCTUAL_ATTEMPT", launch.attempt.to_string()),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    let facts = launch.facts.iter().cloned().chain(own);
+    let mut environment = Environment::of(&launch.process, &shared.environment, facts)?;
+    let secrets = Secrets::new(std::mem::take(&mut environment.secrets));
+    let image = command::image(&launch.process, &environment)?;
+    let text = match &launch.process.stdin {
+        Some(text) => Some(in_memory(text).map_err(CannotStart::Stdin)?),
+        None => None,
+    };
+    let stdin = text.as_ref().map_or(shared.null.as_fd(), AsFd::as_fd);
+    let (stdout, child_stdout) = pipe().map_err(CannotStart::Pipes)?;
+    let (stderr, child_stderr) = pipe().map_err(CannotStart::Pipes)?;
+    let marked = shared.marks.start(launch.run, launch.attempt);
+    marked.map_err(CannotStart::Mark)?;
+    let pid = spawn::spawn(&image, [stdin, child_stdout.as_fd(), child_stderr.as_fd()])
+        .map_err(|why| command::explain(&launch.process, &image, why))?;
+    let at = clock::now();
+    lower_open_files(shared, pid);
+    let child = Child {
+        pid,
+        stdout,
+        stderr,
+        secrets,
+    };
+    Ok((child, at))
+}
+
+/// Gives the process the limit on open files that the daemon itself was given. The exec has only
+/// just happened, and the process has its loading before it, so it does not see the raised one.
+fn lower_open_files(shared: &Shared, pid: Pid) {
+    let lowered = rustix::process::prlimit(Some(pid), Resource::Nofile, shared.open_files);
+    match lowered {
+        // It is over already, or a set-user-id program, whose limits are out of reach.
+        Ok(_) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => {}
+        Err(why) => tracing::warn!(%why, "a process keeps the daemon's limit on open files"),
+    }
+}
+
+/// A pipe whose read end does not wait. Neither end reaches any process unasked.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((read, write))
+}
+
+/// Text as an open file of its own in memory: unlike a pipe it takes any length at once, so nobody
+/// has to stand by until the process has read it, or does not.
+fn in_memory(text: &str) -> io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create("stdin", MemfdFlags::CLOEXEC)?;
+    let mut file = std::fs::File::from(fd);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file.into())
+}

@@ -1,0 +1,134 @@
+//! Figures drawn from history, and the check of the files.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::rows::{self, RUN_COLUMNS, Text, Word};
+use super::while_doing;
+use crate::job::{JobName, Status};
+use crate::store::{CheckReport, JobStatistics, Jobs, LastRuns, Spread, StoreError};
+
+/// How many runs a success rate is drawn from.
+const JUDGED: usize = 100;
+
+/// How many runs the spreads are drawn from.
+const MEASURED: i64 = 1_000;
+
+/// The runs that ran and ended: the words of the index `runs_ended`, as it has them.
+const ENDED: &str = "status IN ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')";
+
+/// How each of the jobs did lately; a job that never ran to an end is left out.
+pub(in crate::store) fn last_runs(
+    connection: &Connection,
+    jobs: &Jobs,
+) -> Result<BTreeMap<JobName, LastRuns>, StoreError> {
+    let read = || {
+        let mut found = BTreeMap::new();
+        match jobs {
+            Jobs::Only(jobs) => {
+                for job in jobs {
+                    if let Some(last) = last_runs_of(connection, job.as_str())? {
+                        found.insert(job.clone(), last);
+                    }
+                }
+            }
+            Jobs::All => {
+                // From one job to the next by the index, never over all the rows.
+                let mut next = connection.prepare_cached(&format!(
+                    "SELECT job FROM runs WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
+                ))?;
+                let mut behind = String::new();
+                while let Some(job) = next
+                    .query_row([&behind], |row| row.get::<_, Text<JobName>>(0))
+                    .optional()?
+                {
+                    if let Some(last) = last_runs_of(connection, job.0.as_str())? {
+                        found.insert(job.0.clone(), last);
+                    }
+                    job.0.as_str().clone_into(&mut behind);
+                }
+            }
+        }
+        Ok(found)
+    };
+    read().map_err(while_doing("reading the last runs"))
+}
+
+fn last_runs_of(connection: &Connection, job: &str) -> rusqlite::Result<Option<LastRuns>> {
+    let last = connection
+        .prepare_cached(&format!(
+            "SELECT {RUN_COLUMNS} FROM runs WHERE job = ?1 AND {ENDED}
+             ORDER BY scheduled_at DESC, seq DESC LIMIT 1"
+        ))?
+        .query_row([job], rows::run)
+        .optional()?;
+    let Some(last) = last else { return Ok(None) };
+    let mut statuses = connection.prepare_cached(&format!(
+        "SELECT status FROM runs WHERE job = ?1 AND {ENDED}
+         ORDER BY scheduled_at DESC LIMIT {JUDGED}"
+    ))?;
+    let (mut judged, mut succeeded) = (0, 0);
+    for status in statuses.query_map([job], |row| row.get::<_, Word<Status>>(0))? {
+        match status?.0 {
+            Status::Cancelled => {}
+            Status::Succeeded => (judged, succeeded) = (judged + 1, succeeded + 1),
+            _ => judged += 1,
+        }
+    }
+    Ok(Some(LastRuns {
+        last,
+        judged,
+        succeeded,
+    }))
+}
+
+/// How long a job takes and how late it starts.
+pub(in crate::store) fn statistics(
+    connection: &Connection,
+    job: &JobName,
+) -> Result<JobStatistics, StoreError> {
+    let read = || -> rusqlite::Result<Vec<[Option<i64>; 3]>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT due_at, started_at, finished_at FROM runs WHERE job = ?1 AND {ENDED}
+                 ORDER BY scheduled_at DESC LIMIT {MEASURED}"
+            ))?
+            .query_map([job.as_str()], |row| {
+                Ok([row.get(0)?, row.get(1)?, row.get(2)?])
+            })?
+            .collect()
+    };
+    let times = read().map_err(while_doing("reading statistics"))?;
+    let between = |from: usize, to: usize| {
+        let spans = times.iter().filter_map(|row| Some(row[to]? - row[from]?));
+        Spread::of(spans.collect())
+    };
+    Ok(JobStatistics {
+        runs: times.len(),
+        duration: between(1, 2),
+        lateness: between(0, 1),
+    })
+}
+
+/// Reads every page of the ledger and says what is wrong.
+pub(in crate::store) fn check(connection: &Connection) -> Result<CheckReport, StoreError> {
+    let read = || {
+        let mut problems: Vec<String> = connection
+            .prepare("PRAGMA integrity_check(100)")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        problems.retain(|line| line != "ok");
+        let dangling: Vec<String> = connection
+            .prepare("PRAGMA foreign_key_check")?
+            .query_map([], |row| {
+                let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
+                Ok(format!("a row of {child} belongs to none of {parent}"))
+            })?
+            .take(100)
+            .collect::<rusqlite::Result<_>>()?;
+        problems.extend(dangling);
+        Ok(CheckReport { problems })
+    };
+    read().map_err(while_doing("checking it"))
+}

@@ -1,0 +1,43 @@
+//! The ledger of one machine, in `SQLite`: write-ahead log, every commit synced.
+
+mod account;
+mod apply;
+mod figures;
+mod history;
+mod open;
+mod prune;
+mod recover;
+mod rows;
+mod runs;
+mod schema;
+mod write_side;
+
+use rusqlite::ErrorCode;
+
+use super::StoreError;
+
+pub(super) use account::audit;
+pub(super) use figures::{check, last_runs, statistics};
+pub(super) use history::{attempts, output, schedule_history};
+pub(super) use open::{Place, read_only};
+pub(super) use prune::PruneStep;
+pub(super) use recover::recover;
+pub(super) use runs::{run, runs};
+pub(super) use rusqlite::Connection;
+pub(super) use write_side::WriteSide;
+
+/// Says what was being done when the database failed.
+fn while_doing(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |error| StoreError::Database {
+        doing,
+        detail: error.to_string(),
+    }
+}
+
+/// Whether the database says that its file makes no sense.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}

@@ -1,0 +1,177 @@
+//! Values of `job` as rows of the database and back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use crate::job::{Attempt, JobFlags, JobName, Reason, Run, RunId, Span, Status, Trigger};
+
+/// The columns that [`run`] reads, by name.
+pub(super) const RUN_COLUMNS: &str = "runs.seq, runs.id, runs.job, runs.status, runs.trigger, \
+     runs.scheduled_at, runs.last_scheduled_at, runs.count, runs.due_at, runs.queued_at, \
+     runs.started_at, runs.finished_at, runs.attempts, runs.exit_code, runs.signal, runs.reason, \
+     runs.params, runs.node, runs.requested_by";
+
+/// The columns that [`flags`] reads, by name.
+pub(super) const FLAG_COLUMNS: &str = "job, decided_through, \
+     max(audit_from, coalesce(pruned_through, audit_from)) AS audit_from, paused, paused_at, \
+     paused_until, pause_reason, paused_by";
+
+/// An instant, kept as microseconds since the epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Micros(pub(super) Timestamp);
+
+impl ToSql for Micros {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_microsecond().into())
+    }
+}
+
+impl FromSql for Micros {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Timestamp::from_microsecond(value.as_i64()?)
+            .map(Self)
+            .map_err(FromSqlError::other)
+    }
+}
+
+/// A value kept as its own text.
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T: fmt::Display> ToSql for Text<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.to_string().into())
+    }
+}
+
+impl<T: FromStr<Err: std::error::Error + Send + Sync + 'static>> FromSql for Text<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value
+            .as_str()?
+            .parse()
+            .map(Self)
+            .map_err(FromSqlError::other)
+    }
+}
+
+/// A value kept as JSON.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: serde::Serialize> ToSql for Json<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        serde_json::to_string(&self.0)
+            .map(Into::into)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}
+
+impl<T: serde::de::DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?)
+            .map(Self)
+            .map_err(FromSqlError::other)
+    }
+}
+
+impl ToSql for Word<Status> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl ToSql for Word<Trigger> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for Word<Status> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Status::parse)
+    }
+}
+
+impl FromSql for Word<Trigger> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, Trigger::parse)
+    }
+}
+
+/// One of a closed set of words.
+pub(super) struct Word<T>(pub(super) T);
+
+fn word<T>(value: ValueRef<'_>, parse: fn(&str) -> Option<T>) -> FromSqlResult<Word<T>> {
+    let text = value.as_str()?;
+    let unknown = || FromSqlError::Other(format!("{text:?} is no word of the ledger").into());
+    parse(text).map(Word).ok_or_else(unknown)
+}
+
+/// The optional instant of a column.
+fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<Micros>>(column)?.map(|at| at.0))
+}
+
+/// A count as the database keeps it.
+pub(super) fn count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// A row of [`RUN_COLUMNS`].
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let last = time(row, "last_scheduled_at")?;
+    let instants: Option<i64> = row.get("count")?;
+    Ok(Run {
+        id: row.get::<_, Text<RunId>>("id")?.0,
+        job: row.get::<_, Text<JobName>>("job")?.0,
+        status: row.get::<_, Word<Status>>("status")?.0,
+        trigger: row.get::<_, Word<Trigger>>("trigger")?.0,
+        scheduled_at: row.get::<_, Micros>("scheduled_at")?.0,
+        due_at: row.get::<_, Micros>("due_at")?.0,
+        queued_at: time(row, "queued_at")?,
+        started_at: time(row, "started_at")?,
+        finished_at: time(row, "finished_at")?,
+        attempts: row.get("attempts")?,
+        exit_code: row.get("exit_code")?,
+        signal: row.get("signal")?,
+        reason: row.get::<_, Option<String>>("reason")?.map(Reason),
+        params: row.get::<_, Json<_>>("params")?.0,
+        node: row.get("node")?,
+        requested_by: row.get("requested_by")?,
+        span: last.map(|last| Span {
+            last,
+            count: instants.map_or(0, i64::unsigned_abs),
+        }),
+    })
+}
+
+/// A row of the table `attempts`.
+pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        run: row.get::<_, Text<RunId>>("run")?.0,
+        number: row.get("number")?,
+        status: row.get::<_, Word<Status>>("status")?.0,
+        started_at: row.get::<_, Micros>("started_at")?.0,
+        finished_at: time(row, "finished_at")?,
+        pid: row.get("pid")?,
+        exit_code: row.get("exit_code")?,
+        signal: row.get("signal")?,
+        reason: row.get::<_, Option<String>>("reason")?.map(Reason),
+    })
+}
+
+/// A row of [`FLAG_COLUMNS`].
+pub(super) fn flags(row: &Row<'_>) -> rusqlite::Result<JobFlags> {
+    Ok(JobFlags {
+        job: row.get::<_, Text<JobName>>("job")?.0,
+        decided_through: row.get::<_, Micros>("decided_through")?.0,
+        audit_from: row.get::<_, Micros>("audit_from")?.0,
+        paused: row.get("paused")?,
+        paused_at: time(row, "paused_at")?,
+        paused_until: time(row, "paused_until")?,
+        pause_reason: row.get("pause_reason")?,
+        paused_by: row.get("paused_by")?,
+    })
+}

@@ -1,0 +1,110 @@
+//! `kill -9` of a daemon: this binary plays one in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use punctual::job::JobName;
+use punctual::runner::{Cleared, Launch, Marks, Runner, kill_leftovers};
+
+use crate::desk::{alive_of, lives, new_run, numbers, shell, until};
+
+const DIR: &str = "PUNCTUAL_TEST_DAEMON_DIR";
+
+/// What the jobs of the daemon do: each prints the ids of processes that must not survive.
+const JOBS: [&str; 4] = [
+    "echo pid=$$ >>$OUT; exec sleep 1000",
+    "trap '' TERM HUP; sleep 1000 & echo pid=$! >>$OUT; echo pid=$$ >>$OUT; wait",
+    "(setsid sh -c 'echo pid=$$ >>$OUT; sleep 1000; :' &) ; exec sleep 1000",
+    "env -i /bin/sh -c 'echo pid=$$ >>\"$1\"; exec /bin/sleep 1000' sh \"$OUT\" & exec sleep 1000",
+];
+
+/// Not a test of its own: the daemon that [`nothing_survives_the_next_start`] kills.
+#[test]
+#[ignore = "started by another test"]
+fn daemon() {
+    let Some(dir) = std::env::var_os(DIR) else {
+        return;
+    };
+    let dir = Path::new(&dir);
+    let marks = Marks::open(dir).unwrap().begin().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (send, mut reports) = tokio::sync::mpsc::channel(16);
+    let runner = Runner::start(marks, send, runtime.handle().clone()).unwrap();
+    for job in JOBS {
+        let out = dir.join("pids");
+        runner.launch(Launch {
+            run: new_run(),
+            attempt: 1,
+            job: JobName::new("test").unwrap(),
+            process: Arc::new(shell(job)),
+            facts: vec![("OUT".into(), out.to_str().unwrap().into())],
+        });
+    }
+    for _ in JOBS {
+        runtime.block_on(reports.recv()).unwrap();
+    }
+    println!("running");
+    runtime.block_on(std::future::pending::<()>());
+}
+
+#[test]
+fn nothing_survives_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "crash::daemon", "--nocapture"])
+        .env(DIR, dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(daemon.stdout.take().unwrap()).lines();
+    assert!(
+        lines
+            .map_while(Result::ok)
+            .any(|line| line.ends_with("running"))
+    );
+    let pids = || {
+        let text = std::fs::read_to_string(dir.path().join("pids")).unwrap_or_default();
+        numbers(&text, "pid")
+    };
+    until("all processes to run", || pids().len() == 5);
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let pids = pids();
+    assert!(pids.iter().all(|&pid| lives(pid)));
+
+    let recovery = Marks::open(dir.path()).unwrap();
+    assert!(recovery.leftovers.same_boot);
+    assert_eq!(recovery.leftovers.marks.len(), JOBS.len());
+    let bystander = Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut bystander = scopeguard(bystander);
+    let cleared = kill_leftovers(&recovery.leftovers).unwrap();
+    assert!(cleared.killed >= pids.len(), "{cleared:?}");
+    assert_eq!(cleared.alive, Vec::<u32>::new());
+    for pid in pids {
+        assert!(!lives(pid), "{pid}");
+    }
+    for mark in &recovery.leftovers.marks {
+        assert_eq!(alive_of(mark.run), Vec::<u32>::new());
+    }
+    assert!(
+        bystander.0.try_wait().unwrap().is_none(),
+        "a bystander died"
+    );
+    let again = kill_leftovers(&recovery.leftovers).unwrap();
+    assert_eq!(again, Cleared::default());
+}
+
+struct Killed(std::process::Child);
+
+fn scopeguard(child: std::process::Child) -> Killed {
+    Killed(child)
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
