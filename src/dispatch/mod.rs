@@ -64,6 +64,8 @@ pub struct Dispatcher {
     draining: bool,
     /// The newest reading of the wall clock: up to here instants were watched.
     watched: Timestamp,
+    /// The furthest that the wall clock has been, since it was last corrected.
+    furthest: Timestamp,
     /// Tells manual runs of the same microsecond apart.
     sequence: u64,
 }
@@ -187,6 +189,7 @@ impl Dispatcher {
             paused: false,
             draining: false,
             watched: now,
+            furthest: now,
             sequence: 0,
         }
     }

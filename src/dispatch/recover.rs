@@ -118,6 +118,16 @@ impl Dispatcher {
             state.decide_through(run.scheduled_at);
             state.claims.push_back(Claim { run, durable: true });
         }
+        if state.is_far_ahead(now) {
+            let job = name.clone();
+            let message = format!(
+                "the ledger has decided its instants up to {}, so the clock must have been wrong \
+                 before; it counts again from now, and instants that were given up by then stay so",
+                state.flags.decided_through
+            );
+            out.emit(now, EventKind::Warning { job, message });
+            state.count_again(now, out);
+        }
         // The instant of now itself was not watched either.
         let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
         let unwatched = view!(self, now, after_now);
