@@ -319,13 +319,12 @@ impl Left {
             } else if run.status == Status::Queued {
                 left.queued.push(run);
             } else {
-                if run.status == Status::Missed {
-                    // The claim stands again, so that it can be taken back or joined to a span as
-                    // any other. Before its instant the shutdown has taken nothing from it.
+                if run.status == Status::Missed && run.due_at > now {
+                    // Back before its instant: the shutdown has taken nothing from it.
                     run.status = Status::Scheduled;
-                    run.reason = run.reason.filter(|_| run.due_at <= now);
+                    run.reason = None;
                     run.finished_at = None;
-                    out.write(Write::Run(run.clone()));
+                    out.run(&run, now);
                 }
                 left.claims.entry(run.job.clone()).or_default().push(run);
             }
