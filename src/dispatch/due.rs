@@ -114,13 +114,27 @@ impl JobState {
         let Some(schedule) = self.schedule() else {
             return;
         };
+        let due = |nominal| schedule.due_at(nominal);
         let lead = view.now.saturating_add(LEAD).unwrap_or(Timestamp::MAX);
         let horizon = view.now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-        let mut next = self.next_undecided();
-        if next.is_none_or(|nominal| schedule.due_at(nominal) > lead) {
-            return;
+        if self.next_undecided().is_some_and(|nominal| due(nominal) <= lead) {
+            self.claim_while(|nominal| due(nominal) <= horizon, view, active, out);
         }
-        while let Some(nominal) = next.filter(|&nominal| schedule.due_at(nominal) <= horizon) {
+    }
+
+    /// Claims what the schedule has named up to now, however late it is due: the schedule ends.
+    pub(super) fn claim_named(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
+        self.claim_while(|nominal| nominal <= view.now, view, active, out);
+    }
+
+    fn claim_while(
+        &mut self,
+        wanted: impl Fn(Timestamp) -> bool,
+        view: View<'_>,
+        active: &mut Active,
+        out: &mut Out,
+    ) {
+        while let Some(nominal) = self.next_undecided().filter(|&nominal| wanted(nominal)) {
             let mut run = self.fire(nominal, Trigger::Schedule, view);
             run.status = Status::Scheduled;
             active.claim(run.clone(), out);
@@ -129,7 +143,6 @@ impl JobState {
                 durable: false,
             });
             self.decide_through(nominal);
-            next = schedule.next_after(nominal);
         }
     }
 

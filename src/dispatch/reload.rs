@@ -52,6 +52,7 @@ impl Dispatcher {
     }
 
     fn change(&mut self, name: &JobName, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
+        let view = view!(self, now, Timestamp::MIN);
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
@@ -62,6 +63,7 @@ impl Dispatcher {
             state.plan = plan;
             return;
         }
+        state.claim_named(view, &mut self.active, out);
         withdraw_coming(&mut state.claims, now, out);
         state.span = None;
         state.removed = false;
@@ -82,6 +84,7 @@ impl Dispatcher {
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
+        state.claim_named(view, &mut self.active, out);
         state.drop_claims(view.now, Status::Skipped, Reason::JOB_REMOVED, out);
         state.removed = true;
         state.flags.decided_through = now;
