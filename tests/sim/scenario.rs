@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! == what it shows
-//! job a every 1s lasts 300ms        the config, before the daemon starts at 12:00:00
+//! begin 11:00:00                    when the daemon starts, 12:00:00 if not said
+//! job a every 1s lasts 300ms        the config
 //! 12:00:03.5 pause a                what is done, at times of a true clock
 //! 12:00:08 end
 //! --
@@ -78,14 +79,15 @@ fn difference(expected: &str, actual: &str) -> String {
 
 /// Plays a scenario, and renders what became of it.
 fn run(actions: &str) -> String {
-    let origin = time("12:00:00");
+    let begin = actions.lines().find_map(|line| line.strip_prefix("begin "));
+    let origin = time(begin.unwrap_or("12:00:00"));
     let mut world = World::new(origin);
-    for line in actions.lines() {
+    for line in actions.lines().filter(|line| !line.starts_with("begin ")) {
         let line = line.split("  #").next().unwrap_or(line).trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if line.starts_with(|c: char| c.is_ascii_digit()) {
+        if line.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
             if world.elapsed().is_zero() {
                 world.start();
             }

@@ -31,7 +31,7 @@ pub fn time(text: &str) -> Timestamp {
 /// The inverse of [`time`].
 pub fn show_time(at: Timestamp) -> String {
     let day = time("00:00:00");
-    let days = at.duration_since(day).as_hours().div_euclid(24);
+    let days = at.duration_since(day).as_secs().div_euclid(86400);
     let text = at.to_string();
     let clock = &text[DAY.len()..text.len() - 1];
     if days == 0 {
@@ -84,7 +84,7 @@ pub fn plan(name: &str, rule: Rule) -> Plan {
         description: String::new(),
         tags: Vec::new(),
         schedule: schedule(name, spec(rule)),
-        action: Action::Process(process),
+        action: Action::Process(Arc::new(process)),
         max_concurrent: 1,
         concurrency_policy: ConcurrencyPolicy::Forbid,
         starting_deadline: None,
