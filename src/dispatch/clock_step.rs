@@ -38,6 +38,22 @@ impl Dispatcher {
     }
 }
 
+/// From when on a schedule counts that begins at `now`, for a job that was decided through
+/// `decided`: what was decided before the clock went back a little is not decided anew.
+pub(super) fn counts_from(now: Timestamp, decided: Timestamp) -> Timestamp {
+    if is_far_ahead(decided, now) {
+        now
+    } else {
+        now.max(decided)
+    }
+}
+
+/// Whether a mark lies so far ahead of `now` that the clock must have been corrected since.
+pub(super) fn is_far_ahead(mark: Timestamp, now: Timestamp) -> bool {
+    let claimed = now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
+    mark.duration_since(claimed) > CORRECTION
+}
+
 impl JobState {
     /// The clock was corrected: the job counts from the new now. Instants to come that have had
     /// their fire are found by their claims and do not run twice; those that the wrong clock made
@@ -54,12 +70,6 @@ impl JobState {
         let job = self.plan.name.clone();
         let spec = self.schedule().map(|it| it.spec().clone());
         out.write(Write::Schedule { job, at: now, spec });
-    }
-
-    /// Whether the mark lies so far ahead of `now` that the clock must have been corrected since.
-    pub(super) fn is_far_ahead(&self, now: Timestamp) -> bool {
-        let claimed = now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-        self.flags.decided_through.duration_since(claimed) > CORRECTION
     }
 
     /// Takes the instants later than `now` out of the newest span, and closes it.

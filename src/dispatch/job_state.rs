@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::active::Active;
 use super::command::new_run;
 use super::out::Out;
+use super::spans::just_before;
 use super::{LEAD, View, params};
 use crate::job::{ConcurrencyPolicy, EventKind, JobFlags, Plan, Run, RunId, Trigger, Write};
 use crate::schedule::Schedule;
@@ -37,6 +38,12 @@ pub(super) struct JobState {
     pub(super) armed: Option<Timestamp>,
     /// It left the config; it stays here until its runs are over.
     pub(super) removed: bool,
+}
+
+/// The instant before this one.
+pub(super) fn last_before(schedule: &Schedule, instant: Timestamp) -> Timestamp {
+    let last = schedule.last_through(just_before(instant));
+    last.unwrap_or(Timestamp::MIN)
 }
 
 /// A fire that is claimed ahead.
@@ -77,6 +84,15 @@ impl JobState {
         match self.claims.front() {
             Some(claim) => Some(claim.run.scheduled_at),
             None => self.next_undecided(),
+        }
+    }
+
+    /// How far it is decided when its claims of instants to come are taken back.
+    pub(super) fn decided_without_claims(&self, now: Timestamp) -> Timestamp {
+        let mut claims = self.claims.iter().map(|claim| claim.run.scheduled_at);
+        match claims.find(|&nominal| nominal > now) {
+            Some(first) => last_before(&self.plan.schedule, first),
+            None => self.flags.decided_through,
         }
     }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::active::Phase;
+use super::clock_step::{counts_from, is_far_ahead};
 use super::command::new_run;
-use super::job_state::{Claim, JobState};
+use super::job_state::{Claim, JobState, last_before};
 use super::out::Out;
 use super::{Dispatcher, Effect, View, view};
 use crate::job::{
@@ -61,10 +62,10 @@ impl Dispatcher {
         for (name, spec) in &memory.schedules {
             if !this.jobs.contains_key(name) {
                 let claims = left.claims.remove(name).unwrap_or_default();
-                this.close_stretch(name, Some(spec), claims, now, &mut out);
+                let until = this.close_stretch(name, Some(spec), claims, now, &mut out);
                 out.write(Write::Schedule {
                     job: name.clone(),
-                    at: now,
+                    at: until,
                     spec: None,
                 });
             }
@@ -118,7 +119,7 @@ impl Dispatcher {
             state.decide_through(run.scheduled_at);
             state.claims.push_back(Claim { run, durable: true });
         }
-        if state.is_far_ahead(now) {
+        if is_far_ahead(state.flags.decided_through, now) {
             let job = name.clone();
             let message = format!(
                 "the ledger has decided its instants up to {}, so the clock must have been wrong \
@@ -137,18 +138,20 @@ impl Dispatcher {
         self.jobs.insert(name, state);
     }
 
-    /// A job counts from now: it is new, or its schedule is.
+    /// A job counts from now (or from where it is decided, if the clock went back a little): it is
+    /// new, or its schedule is.
     pub(super) fn begin_job(&mut self, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
         let name = plan.name.clone();
         let mut flags = self
             .dormant
             .remove(&name)
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
-        flags.decided_through = now;
+        let from = counts_from(now, flags.decided_through);
+        flags.decided_through = from;
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         out.write(Write::Schedule {
             job: name.clone(),
-            at: now,
+            at: from,
             spec,
         });
         let state = JobState::new(plan, flags);
@@ -159,7 +162,7 @@ impl Dispatcher {
     }
 
     /// The daemon was down when this schedule ended: its instants up to now are accounted for,
-    /// and nothing of it is caught up.
+    /// and nothing of it is caught up. Answers up to when it is decided.
     fn close_stretch(
         &mut self,
         name: &JobName,
@@ -167,9 +170,12 @@ impl Dispatcher {
         claims: Vec<Run>,
         now: Timestamp,
         out: &mut Out,
-    ) {
+    ) -> Timestamp {
+        let old = spec.map(|spec| Schedule::new(spec.clone(), name.as_str()));
+        let mut first_withdrawn = None;
         for mut run in claims {
             if run.scheduled_at > now {
+                first_withdrawn = first_withdrawn.or(Some(run.scheduled_at));
                 out.write(Write::Withdraw(run.id));
                 continue;
             }
@@ -182,13 +188,16 @@ impl Dispatcher {
             });
             out.run(&run, now);
         }
-        let (Some(spec), Some(flags)) = (spec, self.dormant.get_mut(name)) else {
-            return;
+        let (Some(old), Some(flags)) = (old, self.dormant.get_mut(name)) else {
+            return now;
         };
         let paused = flags.paused || self.paused;
-        match Schedule::new(spec.clone(), name.as_str()) {
+        match old {
             Ok(old) => {
                 let view = view!(self, now, now);
+                if let Some(first) = first_withdrawn {
+                    flags.decided_through = last_before(&old, first);
+                }
                 if let Some(run) = unaccounted(&old, flags, paused, view) {
                     out.run(&run, now);
                 }
@@ -208,8 +217,9 @@ impl Dispatcher {
                 );
             }
         }
-        flags.decided_through = flags.decided_through.max(now);
+        flags.decided_through = counts_from(now, flags.decided_through);
         out.write(Write::Job(flags.clone()));
+        flags.decided_through
     }
 
     /// A queued run goes on waiting; one whose job is gone is cancelled.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::active::Phase;
+use super::clock_step::counts_from;
 use super::out::Out;
 use super::recover::same_rule;
 use super::{Dispatcher, View, view};
@@ -64,14 +65,15 @@ impl Dispatcher {
             return;
         }
         state.claim_named(view, &mut self.active, out);
+        let from = counts_from(now, state.decided_without_claims(now));
         withdraw_coming(&mut state.claims, now, out);
         state.span = None;
         state.removed = false;
-        state.flags.decided_through = now;
+        state.flags.decided_through = from;
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         out.write(Write::Schedule {
             job: name.clone(),
-            at: now,
+            at: from,
             spec,
         });
         state.plan = plan;
@@ -85,12 +87,13 @@ impl Dispatcher {
             return;
         };
         state.claim_named(view, &mut self.active, out);
+        let until = counts_from(now, state.decided_without_claims(now));
         state.drop_claims(view.now, Status::Skipped, Reason::JOB_REMOVED, out);
         state.removed = true;
-        state.flags.decided_through = now;
+        state.flags.decided_through = until;
         out.write(Write::Schedule {
             job: name.clone(),
-            at: now,
+            at: until,
             spec: None,
         });
         state.write_flags(out);
