@@ -162,7 +162,11 @@ impl JobState {
             .map(|claim| claim.run.due_at);
         let claim = self.next_undecided().map(|nominal| {
             if paused {
-                nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal))
+                let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
+                // A look that is asked for already is not put off: runs that end meanwhile would
+                // put it off for ever.
+                let asked = self.armed.filter(|&armed| armed >= nominal);
+                asked.map_or(at, |asked| asked.min(at))
             } else {
                 let due = self.plan.schedule.due_at(nominal);
                 due.saturating_sub(LEAD).unwrap_or(due)
