@@ -16,6 +16,7 @@ impl JobState {
         if view.draining {
             return;
         }
+        self.expire_waiting(view, active, out);
         self.resume_if_over(view, out);
         if self.is_paused(view.everything_paused) {
             self.skip_while_paused(view, out);
@@ -23,7 +24,6 @@ impl JobState {
         }
         let mark = self.flags.decided_through;
         self.miss_unwatched(view, active, out);
-        self.expire_waiting(view, active, out);
         self.start_due(view, active, out);
         self.catch_up_turn(view, active, out);
         self.claim_coming(view, active, out);
