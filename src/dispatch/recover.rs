@@ -115,9 +115,18 @@ impl Dispatcher {
                 spec,
             });
         }
-        for run in claims {
+        for mut run in claims {
             state.decide_through(run.scheduled_at);
-            state.claims.push_back(Claim { run, durable: true });
+            let durable = run.status == Status::Scheduled || run.due_at <= now;
+            if !durable {
+                // Back before its instant: the shutdown has taken nothing from it.
+                run.status = Status::Scheduled;
+                run.reason = None;
+                run.finished_at = None;
+                out.run(&run, now);
+                self.active.claim(run.clone(), out);
+            }
+            state.claims.push_back(Claim { run, durable });
         }
         if is_far_ahead(state.flags.decided_through, now) {
             let job = name.clone();
@@ -329,13 +338,6 @@ impl Left {
             } else if run.status == Status::Queued {
                 left.queued.push(run);
             } else {
-                if run.status == Status::Missed && run.due_at > now {
-                    // Back before its instant: the shutdown has taken nothing from it.
-                    run.status = Status::Scheduled;
-                    run.reason = None;
-                    run.finished_at = None;
-                    out.run(&run, now);
-                }
                 left.claims.entry(run.job.clone()).or_default().push(run);
             }
         }
