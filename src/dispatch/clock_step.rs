@@ -65,6 +65,7 @@ impl JobState {
             return;
         }
         self.flags.decided_through = now;
+        self.since = now;
         self.flags.audit_from = self.flags.audit_from.min(now);
         self.write_flags(out);
         let job = self.plan.name.clone();

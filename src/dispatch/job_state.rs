@@ -24,6 +24,8 @@ pub(super) struct JobState {
     pub(super) plan: Arc<Plan>,
     /// What the ledger remembers of it; `flags.decided_through` is the mark.
     pub(super) flags: JobFlags,
+    /// When its schedule began to count, as far as this life knows.
+    pub(super) since: Timestamp,
     /// Claimed fires in order of their instants, not due yet.
     pub(super) claims: VecDeque<Claim>,
     /// Runs that count under `max_concurrent`.
@@ -58,6 +60,7 @@ impl JobState {
     pub(super) fn new(plan: Arc<Plan>, flags: JobFlags) -> Self {
         Self {
             plan,
+            since: flags.audit_from,
             flags,
             claims: VecDeque::new(),
             running: BTreeSet::new(),
@@ -91,7 +94,7 @@ impl JobState {
     pub(super) fn decided_without_claims(&self, now: Timestamp) -> Timestamp {
         let mut claims = self.claims.iter().map(|claim| claim.run.scheduled_at);
         match claims.find(|&nominal| nominal > now) {
-            Some(first) => last_before(&self.plan.schedule, first),
+            Some(first) => last_before(&self.plan.schedule, first).max(self.since),
             None => self.flags.decided_through,
         }
     }

@@ -163,7 +163,8 @@ impl Dispatcher {
             at: from,
             spec,
         });
-        let state = JobState::new(plan, flags);
+        let mut state = JobState::new(plan, flags);
+        state.since = from;
         state.write_flags(out);
         state.warn_if_over(now, out);
         out.touch(&name);

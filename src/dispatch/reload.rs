@@ -70,6 +70,7 @@ impl Dispatcher {
         state.span = None;
         state.removed = false;
         state.flags.decided_through = from;
+        state.since = from;
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         out.write(Write::Schedule {
             job: name.clone(),
