@@ -90,10 +90,16 @@ impl JobState {
         }
     }
 
+    /// Whether a claimed instant is still to come. One of a schedule that has ended is not, even if
+    /// the clock went back behind it.
+    pub(super) fn is_to_come(&self, nominal: Timestamp, now: Timestamp) -> bool {
+        nominal > now.max(self.since)
+    }
+
     /// How far it is decided when its claims of instants to come are taken back.
     pub(super) fn decided_without_claims(&self, now: Timestamp) -> Timestamp {
         let mut claims = self.claims.iter().map(|claim| claim.run.scheduled_at);
-        match claims.find(|&nominal| nominal > now) {
+        match claims.find(|&nominal| self.is_to_come(nominal, now)) {
             Some(first) => last_before(&self.plan.schedule, first).max(self.since),
             None => self.flags.decided_through,
         }

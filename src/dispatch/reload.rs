@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::active::Phase;
 use super::clock_step::counts_from;
+use super::job_state::JobState;
 use super::out::Out;
 use super::recover::same_rule;
 use super::{Dispatcher, View, view};
@@ -66,7 +67,7 @@ impl Dispatcher {
         }
         state.claim_named(view, &mut self.active, out);
         let from = counts_from(now, state.decided_without_claims(now));
-        withdraw_coming(&mut state.claims, now, out);
+        state.withdraw_coming(now, out);
         state.span = None;
         state.removed = false;
         state.flags.decided_through = from;
@@ -116,18 +117,16 @@ impl Dispatcher {
     }
 }
 
-/// Claims whose instant is still to come are taken back; those whose instant has come (due a
-/// little later, by jitter) stay: they were named by the old schedule.
-fn withdraw_coming(
-    claims: &mut std::collections::VecDeque<super::job_state::Claim>,
-    now: Timestamp,
-    out: &mut Out,
-) {
-    claims.retain(|claim| {
-        let stays = claim.run.scheduled_at <= now;
-        if !stays {
-            out.write(Write::Withdraw(claim.run.id));
+impl JobState {
+    /// Claims whose instant is still to come are taken back; those whose instant has come (due a
+    /// little later, by jitter) stay: they were named by the old schedule.
+    fn withdraw_coming(&mut self, now: Timestamp, out: &mut Out) {
+        for claim in std::mem::take(&mut self.claims) {
+            if self.is_to_come(claim.run.scheduled_at, now) {
+                out.write(Write::Withdraw(claim.run.id));
+            } else {
+                self.claims.push_back(claim);
+            }
         }
-        stays
-    });
+    }
 }
