@@ -184,7 +184,8 @@ impl Dispatcher {
         let old = spec.map(|spec| Schedule::new(spec.clone(), name.as_str()));
         let mut first_withdrawn = None;
         for mut run in claims {
-            if run.scheduled_at > now {
+            // Those of a schedule that has ended were not to come even then.
+            if run.scheduled_at > now && old.is_some() {
                 first_withdrawn = first_withdrawn.or(Some(run.scheduled_at));
                 out.write(Write::Withdraw(run.id));
                 continue;
