@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Exit;
@@ -12,7 +11,6 @@ use crate::clock;
 use crate::config::outlook::{self, Warning};
 use crate::config::{self, Config, Environment, LocatedProblem, Report, Style};
 use crate::job::{JobName, Plan};
-use crate::schedule::{Rule, format_duration};
 
 /// Validates a config, and shows each job's next fires.
 #[derive(Debug, clap::Args)]
@@ -55,6 +53,7 @@ struct Job {
     name: JobName,
     enabled: bool,
     schedule: String,
+    text: String,
     timezone: String,
     next_fires: Vec<String>,
 }
@@ -151,8 +150,7 @@ fn style() -> Style {
 }
 
 fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
-    let spec = plan.schedule.spec();
-    let zone = TimeZone::get(&spec.timezone).unwrap_or(TimeZone::UTC);
+    let zone = plan.schedule.zone();
     let instants = std::iter::successors(Some(now), |&t| plan.schedule.next_after(t)).skip(1);
     // A disabled job names no instants.
     let wanted = if plan.enabled { usize::from(fires) } else { 0 };
@@ -164,16 +162,9 @@ fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
     Job {
         name: plan.name.clone(),
         enabled: plan.enabled,
-        schedule: match &spec.rule {
-            Rule::Cron(expressions) => expressions.join(" | "),
-            Rule::Every(period) => format!("every {}", format_duration(*period)),
-            Rule::At(at) => format!(
-                "at {}",
-                at.to_zoned(zone.clone())
-                    .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
-            ),
-        },
-        timezone: spec.timezone.clone(),
+        schedule: plan.schedule.expression(),
+        text: plan.schedule.text(),
+        timezone: plan.schedule.timezone().to_owned(),
         next_fires: shown.collect(),
     }
 }
@@ -189,7 +180,7 @@ fn print_table(jobs: &[Job], fires: u16) -> std::io::Result<()> {
     };
     let (names, schedules, zones) = (
         width(|job| job.name.as_str(), "JOB"),
-        width(|job| &job.schedule, "SCHEDULE").min(60),
+        width(|job| &job.text, "SCHEDULE").min(60),
         width(|job| &job.timezone, "ZONE"),
     );
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -212,12 +203,11 @@ fn print_table(jobs: &[Job], fires: u16) -> std::io::Result<()> {
             None if fires == 0 && job.enabled => "",
             None => idle,
         };
-        line(job.name.as_str(), &job.schedule, &job.timezone, first)?;
+        line(job.name.as_str(), &job.text, &job.timezone, first)?;
         for fire in job.next_fires.iter().skip(1) {
             line("", "", "", fire)?;
         }
     }
-    drop(line);
     match jobs.len() {
         0 => writeln!(out, "The configuration is valid; it has no jobs."),
         1 => writeln!(out, "\nThe configuration is valid; it has 1 job."),

@@ -42,7 +42,8 @@ pub(super) fn read(
     let codes = codes.and_then(|node| exit_codes(node, complaints));
     let env_file = path("env_file", fields, ground, complaints);
     let working_dir = path("working_dir", fields, ground, complaints);
-    let timeout = fields.limit("timeout", complaints);
+    let hour = Some(Duration::from_hours(1));
+    let timeout = fields.limit("timeout", hour, complaints);
     let process = Process {
         // A missing command is told already; the rest is read before anything is given up.
         command: command.clone().unwrap_or(CommandLine::Shell(String::new())),
@@ -52,7 +53,7 @@ pub(super) fn read(
         inherit_env: fields.flag("inherit_env", complaints).unwrap_or(false),
         stdin: stdin(fields, complaints),
         success_exit_codes: codes.unwrap_or_else(|| vec![0]),
-        timeout: timeout.unwrap_or(Some(Duration::from_secs(3_600))),
+        timeout,
         kill_signal: signal(fields, complaints).unwrap_or(Signal::TERM),
         kill_timeout: fields
             .duration("kill_timeout", complaints)
@@ -76,7 +77,7 @@ fn command(
         [_] => None,
         [] => {
             if let (Wholeness::Job, Some(place)) = (wholeness, fields.place()) {
-                complaints.absent(
+                complaints.doubtful(
                     Problem::at(place, format!("job `{name}` has nothing to do")).help(
                         "give it a `command = [\"program\", \"argument\"]` or a `shell = \"line\"`",
                     ),

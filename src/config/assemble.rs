@@ -22,7 +22,7 @@ const NAMED: [&str; 4] = ["pools", "jobs", "calendars", "notify"];
 
 pub(super) fn assemble(
     path: &Path,
-    sources: Vec<Source>,
+    sources: &[Source],
     environment: &Environment,
     mut complaints: Complaints,
 ) -> Result<Config, Report> {
@@ -32,7 +32,7 @@ pub(super) fn assemble(
         .map(|(number, source)| syntax::read(number, &source.text, &mut complaints))
         .collect();
     let config = read(path, &files, environment, &mut complaints);
-    let warnings = complaints.verdict(&sources)?;
+    let warnings = complaints.verdict(sources)?;
     Ok(Config { warnings, ..config })
 }
 
@@ -97,7 +97,7 @@ fn check_top(files: &[Table], complaints: &mut Complaints) {
                         .help("write [jobs.NAME] above each job instead of [[jobs]]"),
                 ),
                 Some((node, _)) => {
-                    value::mistaken(node, &format!("`{key}` is a table"), complaints)
+                    value::mistaken(node, &format!("`{key}` is a table"), complaints);
                 }
             }
         }

@@ -92,8 +92,15 @@ impl<'t> Fields<'t> {
     pub(super) fn finish(self, complaints: &mut Complaints) {
         for table in &self.layers {
             for (key, node) in &table.entries {
-                if !self.asked.contains(&key.as_str()) {
-                    complaints.error(self.unknown(table, key, node.key));
+                if self.asked.contains(&key.as_str()) {
+                    continue;
+                }
+                let problem = self.unknown(table, key, node.key);
+                if table.name.is_empty() {
+                    // Perhaps its `[table]` line above is the one that is broken.
+                    complaints.doubtful(problem);
+                } else {
+                    complaints.error(problem);
                 }
             }
         }
@@ -105,13 +112,11 @@ impl<'t> Fields<'t> {
             name => format!("in [{name}]"),
         };
         let problem = Problem::at(place, format!("unknown key `{key}` {place_name}"));
-        match words::suggestion(key, &self.asked) {
-            Some(ours) => problem.help(format!("did you mean `{ours}`?")),
-            None => {
-                let known = self.asked.iter().collect::<BTreeSet<_>>();
-                let known: Vec<_> = known.into_iter().map(|key| format!("`{key}`")).collect();
-                problem.help(format!("what may stand there: {}", known.join(", ")))
-            }
+        if let Some(ours) = words::suggestion(key, &self.asked) {
+            return problem.help(format!("did you mean `{ours}`?"));
         }
+        let known = self.asked.iter().collect::<BTreeSet<_>>();
+        let known: Vec<_> = known.into_iter().map(|key| format!("`{key}`")).collect();
+        problem.help(format!("what may stand there: {}", known.join(", ")))
     }
 }

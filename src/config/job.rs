@@ -1,6 +1,7 @@
 //! `[jobs.NAME]` over `[defaults]`: one job as written to one [`Plan`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Ground;
 use super::action;
@@ -10,9 +11,10 @@ use super::params;
 use super::report::{Complaints, Problem};
 use super::rule;
 use super::sections::DEFAULT_POOL;
-use super::tree::Table;
+use super::tree::{Node, Table};
 use super::words;
-use crate::job::{CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan};
+use crate::job::{Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan};
+use crate::schedule::format_duration;
 
 /// The longest description, and the longest tag, in characters.
 const MAX_WORDS: usize = 1_000;
@@ -46,8 +48,44 @@ pub(super) fn read(
     let plan = plan(name, Wholeness::Job, &mut fields, ground, complaints);
     fields.finish(complaints);
     let mut plan = plan?;
+    if let Some(limit) = table.entries.get("timeout") {
+        warn_of_overlap(&plan, limit, complaints);
+    }
     plan.shown = super::shown::merged(&layers());
     Some(plan)
+}
+
+/// Warns of a job whose own time limit is longer than the time between two of its fires: its author
+/// expects runs of about that length, and under `forbid` the fires meanwhile are skipped.
+fn warn_of_overlap(plan: &Plan, written: &Node, complaints: &mut Complaints) {
+    let Action::Process(process) = &plan.action;
+    let forbid = plan.concurrency_policy == ConcurrencyPolicy::Forbid && plan.max_concurrent == 1;
+    let (Some(limit), true) = (process.timeout, forbid) else {
+        return;
+    };
+    // Any two fires will do: that the configuration is good must not depend on the day.
+    let first = plan.schedule.next_after(jiff::Timestamp::UNIX_EPOCH);
+    let second = first.and_then(|first| plan.schedule.next_after(first));
+    let Some(gap) = first
+        .zip(second)
+        .map(|(first, second)| second.duration_since(first))
+    else {
+        return;
+    };
+    if let Ok(gap) = Duration::try_from(gap)
+        && limit > gap
+    {
+        let sentence = format!(
+            "job `{}` may run for {} but is due again after {}: fires that find it running are \
+             skipped",
+            plan.name,
+            format_duration(limit),
+            format_duration(gap)
+        );
+        complaints.warn(Problem::at(written.place, sentence).help(
+            "shorten `timeout`, let more run at once (`max_concurrent`), or leave it if that is meant",
+        ));
+    }
 }
 
 /// Reads the defaults for the sake of their errors.
@@ -102,7 +140,7 @@ fn plan(
 struct Policies {
     max_concurrent: u32,
     concurrency_policy: ConcurrencyPolicy,
-    starting_deadline: Option<std::time::Duration>,
+    starting_deadline: Option<Duration>,
     catch_up: CatchUp,
 }
 
@@ -129,11 +167,11 @@ fn policies(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Policies {
     Policies {
         max_concurrent: max_concurrent.unwrap_or(1),
         concurrency_policy: policy.unwrap_or(ConcurrencyPolicy::Forbid),
-        starting_deadline: fields.limit("starting_deadline", complaints).flatten(),
+        starting_deadline: fields.limit("starting_deadline", None, complaints),
         catch_up: CatchUp {
             mode: mode.unwrap_or(CatchUpMode::Latest),
             limit: limit.unwrap_or(100),
-            window: window.unwrap_or(std::time::Duration::from_secs(3_600)),
+            window: window.unwrap_or(Duration::from_hours(1)),
         },
     }
 }

@@ -80,7 +80,7 @@ pub struct Config {
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, Report> {
     let mut complaints = report::Complaints::default();
     let sources = read::files(path, environment, &mut complaints);
-    assemble::assemble(path, sources, environment, complaints)
+    assemble::assemble(path, &sources, environment, complaints)
 }
 
 /// Reads a configuration from one text, as if it stood in the file `path`.
@@ -89,12 +89,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
         path: Arc::from(path),
         text: Arc::from(text),
     };
-    assemble::assemble(
-        path,
-        vec![source],
-        environment,
-        report::Complaints::default(),
-    )
+    assemble::assemble(path, &[source], environment, report::Complaints::default())
 }
 
 /// What the parts of a configuration are read against.

@@ -1,5 +1,5 @@
 //! What lies ahead of a configuration that is valid: nights on which the clocks change, herds of
-//! jobs, jobs that stand in their own way. Pure: the instant to look from is an argument.
+//! jobs, jobs that are over. Pure: the instant to look from is an argument.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Config;
-use crate::job::{Action, ConcurrencyPolicy, JobName, Plan};
-use crate::schedule::{Rule, Schedule, ScheduleSpec, format_duration};
+use crate::job::{JobName, Plan};
+use crate::schedule::{Rule, Schedule, ScheduleSpec};
 
 /// How far ahead clock changes are looked for: each zone's next two or so.
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const YEAR: Duration = Duration::from_hours(366 * 24);
 
 /// From this many jobs due in one second on, they are a herd: starting them takes a machine with
 /// few cores a good part of that second.
@@ -35,34 +35,33 @@ pub struct Warning {
 
 /// Looks ahead from `now`.
 pub fn ahead(config: &Config, now: Timestamp) -> Vec<Warning> {
-    let mut warnings = Vec::new();
     let enabled = || config.jobs.values().filter(|plan| plan.enabled);
     let about = |plan: &Plan, message| Warning {
         job: Some(plan.name.clone()),
         message,
     };
-    warnings.extend(
-        enabled()
-            .filter_map(|plan| Some(about(plan, never_again(plan, now)?)))
-            .take(MAX_WARNINGS),
-    );
-    warnings.extend(
-        enabled()
-            .filter_map(|plan| Some(about(plan, overlap(plan, now)?)))
-            .take(MAX_WARNINGS),
-    );
-    warnings.extend(
-        enabled()
-            .flat_map(|plan| clock_changes(plan, now).into_iter().map(|m| about(plan, m)))
-            .take(MAX_WARNINGS),
-    );
+    let over = enabled().filter_map(|plan| Some(about(plan, never_again(plan, now)?)));
+    let changes =
+        enabled().flat_map(|plan| clock_changes(plan, now).into_iter().map(|m| about(plan, m)));
     let herds = herds(enabled(), now).into_iter();
-    warnings.extend(
-        herds
-            .map(|message| Warning { job: None, message })
-            .take(MAX_WARNINGS),
-    );
+    let herds = herds.map(|message| Warning { job: None, message });
+    let mut warnings = some(over, "jobs that will not run any more");
+    warnings.extend(some(changes, "such clock changes"));
+    warnings.extend(some(herds, "such seconds"));
     warnings
+}
+
+/// The first of the warnings of one kind, and how many more there are.
+fn some(mut warnings: impl Iterator<Item = Warning>, kind: &str) -> Vec<Warning> {
+    let mut shown: Vec<_> = warnings.by_ref().take(MAX_WARNINGS).collect();
+    let more = warnings.count();
+    if more > 0 {
+        shown.push(Warning {
+            job: None,
+            message: format!("and {more} more {kind}"),
+        });
+    }
+    shown
 }
 
 fn never_again(plan: &Plan, now: Timestamp) -> Option<String> {
@@ -75,25 +74,6 @@ fn never_again(plan: &Plan, now: Timestamp) -> Option<String> {
     })
 }
 
-/// A job that was given a time limit of its own, longer than the time between two of its fires.
-/// Its author expects runs of about that length, and under `forbid` the fires meanwhile are skipped.
-fn overlap(plan: &Plan, now: Timestamp) -> Option<String> {
-    let Action::Process(process) = &plan.action;
-    let limit = process.timeout?;
-    let own = plan.shown.get("timeout").is_some();
-    let first = plan.schedule.next_after(now)?;
-    let gap = Duration::try_from(plan.schedule.next_after(first)?.duration_since(first)).ok()?;
-    let one = plan.concurrency_policy == ConcurrencyPolicy::Forbid && plan.max_concurrent == 1;
-    (own && one && limit > gap).then(|| {
-        format!(
-            "it may run for {} (`timeout`) but is due again after {}: fires that find it running \
-             are skipped",
-            format_duration(limit),
-            format_duration(gap)
-        )
-    })
-}
-
 /// The nights within a year on which a fixed local time of the job does not exist, or exists twice.
 fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
     let spec = plan.schedule.spec();
@@ -103,7 +83,7 @@ fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
     let Ok(zone) = TimeZone::get(&spec.timezone) else {
         return Vec::new();
     };
-    let Some(as_written) = local_times(spec, expressions, plan.name.as_str()) else {
+    let Some(as_written) = local_times(expressions, plan.name.as_str()) else {
         return Vec::new();
     };
     let Ok(until) = now.checked_add(YEAR) else {
@@ -149,7 +129,7 @@ fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
 }
 
 /// The fixed-time expressions of a job, read in UTC: the local times they name, each day alike.
-fn local_times(spec: &ScheduleSpec, expressions: &[String], name: &str) -> Option<Schedule> {
+fn local_times(expressions: &[String], name: &str) -> Option<Schedule> {
     let fixed: Vec<_> = expressions
         .iter()
         .filter(|text| is_fixed(text))
@@ -165,7 +145,6 @@ fn local_times(spec: &ScheduleSpec, expressions: &[String], name: &str) -> Optio
         start: None,
         end: None,
         jitter: Duration::ZERO,
-        ..spec.clone()
     };
     Schedule::new(spec, name).ok()
 }

@@ -104,8 +104,8 @@ pub(super) struct Complaints {
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
     seen: HashSet<(Option<Place>, String)>,
-    /// Complaints that something is not there; they count only in files without syntax errors.
-    absences: Vec<Problem>,
+    /// Complaints that count only in files without syntax errors.
+    doubtful: Vec<Problem>,
     syntax: Vec<Problem>,
 }
 
@@ -117,10 +117,10 @@ impl Complaints {
         }
     }
 
-    /// Something that ought to be there is not.
-    pub(super) fn absent(&mut self, problem: Problem) {
-        if self.absences.len() < MAX_PROBLEMS && self.is_new(&problem) {
-            self.absences.push(problem);
+    /// Something is missing or out of place, unless a syntax error above made it look so.
+    pub(super) fn doubtful(&mut self, problem: Problem) {
+        if self.doubtful.len() < MAX_PROBLEMS && self.is_new(&problem) {
+            self.doubtful.push(problem);
         }
     }
 
@@ -149,7 +149,7 @@ impl Complaints {
             .iter()
             .filter_map(|problem| problem.place)
             .collect();
-        self.absences.retain(|problem| {
+        self.doubtful.retain(|problem| {
             let file = problem.place.map(|place| place.file);
             broken.iter().all(|place| Some(place.file) != file)
         });
@@ -157,7 +157,7 @@ impl Complaints {
         let on_broken_line = |place: Place| lines.iter().any(|line| line.holds(place));
         self.errors
             .retain(|problem| !problem.place.is_some_and(on_broken_line));
-        self.errors.append(&mut self.absences);
+        self.errors.append(&mut self.doubtful);
         self.errors.append(&mut self.syntax);
         let report = |mut problems: Vec<Problem>, level| {
             problems.sort_by_key(|problem| problem.place);
@@ -316,10 +316,7 @@ impl Source {
     /// Line and column (in characters) of a byte, both from 1.
     pub(super) fn position(&self, at: usize) -> (usize, usize) {
         let line = super::syntax::line_around(&self.text, at);
-        let number = self.text.as_bytes()[..line.start]
-            .iter()
-            .filter(|&&b| b == b'\n')
-            .count();
+        let number = self.text[..line.start].matches('\n').count();
         let before = self.text.get(line.start..at).unwrap_or_default();
         (number + 1, before.chars().count() + 1)
     }

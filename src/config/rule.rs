@@ -32,10 +32,7 @@ pub(super) fn read(
         None => Some(ground.timezone.clone()),
     };
     let (start, end) = window(fields, complaints);
-    let jitter = fields
-        .limit("jitter", complaints)
-        .flatten()
-        .unwrap_or_default();
+    let jitter = fields.limit("jitter", None, complaints).unwrap_or_default();
     let (key, node) = chosen(name, wholeness, fields, complaints)?;
     let rule = match key {
         "cron" => Rule::Cron(expressions(node, complaints)?),
@@ -92,12 +89,13 @@ fn window(
     let end = fields.instant("end", complaints);
     if let (Some(first), Some(last)) = (start, end)
         && first >= last
-        && let (Some(start), Some(end)) = (fields.node("start"), fields.node("end"))
+        && let (Some(from), Some(to)) = (fields.node("start"), fields.node("end"))
     {
         complaints.error(
-            Problem::at(end.place, "`end` must be later than `start`")
-                .also(start.place, "`start` is here"),
+            Problem::at(to.place, "`end` must be later than `start`")
+                .also(from.place, "`start` is here"),
         );
+        return (start, None);
     }
     (start, end)
 }
@@ -113,7 +111,7 @@ fn chosen<'t>(
         [one] => Some(one),
         [] => {
             if let (Wholeness::Job, Some(place)) = (wholeness, fields.place()) {
-                complaints.absent(
+                complaints.doubtful(
                     Problem::at(place, format!("job `{name}` has no schedule"))
                         .help("give it one of `cron`, `every` or `at`, such as `every = \"15m\"`"),
                 );

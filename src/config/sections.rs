@@ -39,7 +39,7 @@ pub struct Scheduler {
 /// Where the ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    /// The SQLite file.
+    /// The `SQLite` file.
     pub path: PathBuf,
     /// How long history is kept.
     pub retention: Retention,
@@ -93,19 +93,10 @@ pub(super) fn store(
     not_yet::refuse(Section::Store, fields, complaints);
     let path = match fields.node("url") {
         Some(node) => store_path(node, ground, complaints).unwrap_or_default(),
-        None => match ground.environment.state_folder() {
-            Some(folder) => folder.join("punctual.db"),
-            None => {
-                complaints.absent(
-                    Problem::of(ground.file, "there is no folder for the ledger")
-                        .help("set $HOME or `store.url`"),
-                );
-                PathBuf::new()
-            }
-        },
+        None => default_store(ground, complaints),
     };
     let mut retention = Retention {
-        max_age: Duration::from_secs(90 * 86_400),
+        max_age: Duration::from_hours(90 * 24),
         max_runs_per_job: 10_000,
         max_output_bytes: 1 << 30,
     };
@@ -122,6 +113,15 @@ pub(super) fn store(
         fields.finish(complaints);
     }
     Store { path, retention }
+}
+
+fn default_store(ground: &Ground<'_>, complaints: &mut Complaints) -> PathBuf {
+    if let Some(folder) = ground.environment.state_folder() {
+        return folder.join("punctual.db");
+    }
+    let problem = Problem::of(ground.file, "there is no folder for the ledger");
+    complaints.error(problem.help("set $HOME or `store.url`"));
+    PathBuf::new()
 }
 
 fn store_path(node: &Node, ground: &Ground<'_>, complaints: &mut Complaints) -> Option<PathBuf> {

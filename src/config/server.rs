@@ -146,15 +146,9 @@ fn socket(fields: &mut Fields<'_>, ground: &Ground<'_>, complaints: &mut Complai
             return PathBuf::new();
         }
         Some((_, text)) => ground.path(text),
-        None => match ground.environment.runtime_folder() {
-            Some(folder) => folder.join("punctual.sock"),
-            None => {
-                complaints.absent(
-                    Problem::of(ground.file, "there is no folder for the Unix socket")
-                        .help("set $XDG_RUNTIME_DIR, $HOME or `server.unix_socket`"),
-                );
-                return PathBuf::new();
-            }
+        None => match default_socket(ground, complaints) {
+            Some(path) => path,
+            None => return PathBuf::new(),
         },
     };
     let length = path.as_os_str().len();
@@ -171,6 +165,17 @@ fn socket(fields: &mut Fields<'_>, ground: &Ground<'_>, complaints: &mut Complai
         complaints.error(problem);
     }
     path
+}
+
+fn default_socket(ground: &Ground<'_>, complaints: &mut Complaints) -> Option<PathBuf> {
+    let folder = ground.environment.runtime_folder();
+    if folder.is_none() {
+        complaints.error(
+            Problem::of(ground.file, "there is no folder for the Unix socket")
+                .help("set $XDG_RUNTIME_DIR, $HOME or `server.unix_socket`"),
+        );
+    }
+    Some(folder?.join("punctual.sock"))
 }
 
 fn hosts(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Vec<String> {
@@ -237,7 +242,7 @@ fn tokens(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Vec<Token> {
 fn token(fields: &mut Fields<'_>, item: &Node, complaints: &mut Complaints) -> Option<Token> {
     for key in ["name", "hash", "role"] {
         if fields.node(key).is_none() {
-            complaints.absent(
+            complaints.doubtful(
                 Problem::at(item.place, format!("a token needs a `{key}`")).help(
                     "such as { name = \"deploy\", hash = \"sha256:…\", role = \"operator\" }",
                 ),

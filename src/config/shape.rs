@@ -227,7 +227,7 @@ pub(super) fn http(key: &'static str, node: &Node, complaints: &mut Complaints) 
         Some(node) => {
             web_address("url", node, complaints);
         }
-        None => complaints.absent(Problem::at(node.place, "`http` needs a `url`")),
+        None => complaints.doubtful(Problem::at(node.place, "`http` needs a `url`")),
     }
     if let Some(node) = fields.node("expect_status") {
         numbers("expect_status", 100, 599, node, complaints);

@@ -145,18 +145,6 @@ pub(super) fn positive(key: &str, node: &Node, complaints: &mut Complaints) -> O
     Some(duration)
 }
 
-/// A duration, or `"none"`.
-pub(super) fn limit(
-    key: &str,
-    node: &Node,
-    complaints: &mut Complaints,
-) -> Option<Option<Duration>> {
-    match &node.value {
-        Written::Text(text) if text == "none" => Some(None),
-        _ => positive(key, node, complaints).map(Some),
-    }
-}
-
 /// A size in bytes, `"64KiB"`.
 pub(super) fn size(
     key: &str,
@@ -330,13 +318,18 @@ impl<'t> Fields<'t> {
         duration(key, node, complaints)
     }
 
+    /// A duration or `"none"`; what is written wrongly or not at all is the default.
     pub(super) fn limit(
         &mut self,
         key: &'static str,
+        default: Option<Duration>,
         complaints: &mut Complaints,
-    ) -> Option<Option<Duration>> {
-        let node = self.node(key)?;
-        limit(key, node, complaints)
+    ) -> Option<Duration> {
+        match self.node(key) {
+            None => default,
+            Some(node) if matches!(&node.value, Written::Text(text) if text == "none") => None,
+            Some(node) => positive(key, node, complaints).or(default),
+        }
     }
 
     pub(super) fn size(

@@ -1,7 +1,7 @@
 //! Unknown keys: what they were probably meant to be.
 
 /// The words of other schedulers, without case, `-` and `_`, and ours. Read by a person who comes
-/// from APScheduler, Kubernetes, systemd, Nomad, Ofelia, dkron, Airflow, supercronic or cron.
+/// from `APScheduler`, Kubernetes, systemd, Nomad, Ofelia, dkron, Airflow, supercronic or cron.
 const WORDS: &[(&str, &str)] = &[
     ("schedule", "cron"),
     ("crontab", "cron"),

@@ -10,12 +10,13 @@ use crate::schedule::ScheduleSpec;
 /// One change to the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
-    /// Claim a fire ahead of its instant: the row is made with status `scheduled`, unless the
-    /// ledger has decided this fire before ([`ClaimOutcome::Decided`]).
+    /// Claim a run: its row is made as given, unless the ledger has decided this fire before
+    /// ([`ClaimOutcome::Decided`]). A row that is still `scheduled` gives way; so does, to its
+    /// catch-up run, one that a shutdown made `missed` ([`crate::job::Reason::SHUTDOWN`]).
     Claim(Run),
     /// A run's row, whole, made or replaced by id.
     Run(Run),
-    /// A claim taken back: its row goes if it is still `scheduled`.
+    /// A claim taken back: its row goes if it would give way to a claim.
     Withdraw(RunId),
     /// An attempt's row, whole, made or replaced by (run, number).
     Attempt(Attempt),

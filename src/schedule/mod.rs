@@ -5,6 +5,8 @@ mod duration;
 mod interval;
 mod spec;
 mod steady;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 use std::sync::Arc;

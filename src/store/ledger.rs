@@ -40,7 +40,8 @@ pub struct Recovered {
     pub flags: BTreeMap<JobName, JobFlags>,
     /// The schedule that each job had to the end.
     pub schedules: BTreeMap<JobName, ScheduleSpec>,
-    /// Runs that are `scheduled`, `queued` or `running`, oldest first.
+    /// Runs that are `scheduled`, `queued` or `running`, and fires that the last shutdown made
+    /// `missed`, oldest first.
     pub live: Vec<Run>,
     /// Their attempts.
     pub live_attempts: Vec<Attempt>,

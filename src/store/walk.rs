@@ -119,15 +119,14 @@ impl<'a> Walk<'a> {
     /// The next row.
     pub(super) fn row(&mut self, row: AccountRow) {
         let end = row.span.map_or(row.first, |span| span.last);
+        let mut names_one = false;
         if self.covered.is_some_and(|covered| row.first <= covered) {
             self.problem(row.first, ProblemKind::Doubled);
         } else if row.first > self.window.from {
-            self.gap_before(row.first);
+            names_one = self.gap_before(row.first);
         }
         match row.span {
-            None => {
-                self.instants += u64::from(row.first > self.at && self.history.names(row.first));
-            }
+            None => self.instants += u64::from(names_one),
             Some(span) => self.span(row.first, span),
         }
         self.at = self.at.max(end.min(self.window.through));
@@ -143,33 +142,36 @@ impl<'a> Walk<'a> {
         self.instants
     }
 
-    /// Instants between the rows so far and a row at `first`, and whether that is one itself.
-    fn gap_before(&mut self, first: Timestamp) {
-        match self.history.next_after(self.at) {
-            Some(next) if next == first => {}
-            Some(next) if next < first => {
-                self.missing(just_before(first));
-                if !self.history.names(first) {
-                    self.problem(first, ProblemKind::Stray);
-                }
-            }
-            _ => self.problem(first, ProblemKind::Stray),
+    /// Instants between the rows so far and a row at `first`; answers whether that is one itself.
+    fn gap_before(&mut self, first: Timestamp) -> bool {
+        let mut next = self.history.next_after(self.at);
+        if next.is_some_and(|next| next < first) {
+            self.missing(just_before(first));
+            next = self.history.next_after(self.at);
         }
+        let names_one = next == Some(first);
+        if !names_one {
+            self.problem(first, ProblemKind::Stray);
+        }
+        names_one
     }
 
     fn span(&mut self, first: Timestamp, span: AccountSpan) {
         let begin = just_before(first);
-        let (from, to) = (begin.max(self.at), span.last.min(self.window.through));
-        if from < to {
-            self.instants += self.history.count(from, to);
-        }
-        if first <= self.window.whole_from {
-            return;
-        }
+        let whole = (begin, span.last);
+        let seen = (begin.max(self.at), span.last.min(self.window.through));
+        let countable = first > self.window.whole_from;
+        // Counting a cron expression walks it, so what is counted once is not counted twice.
+        let expected = countable.then(|| self.history.count(whole.0, whole.1));
+        self.instants += match expected {
+            Some(expected) if seen == whole => expected,
+            _ if seen.0 < seen.1 => self.history.count(seen.0, seen.1),
+            _ => 0,
+        };
+        let Some(expected) = expected else { return };
         if span.last != first && !self.history.names(span.last) {
             self.problem(span.last, ProblemKind::Stray);
         }
-        let expected = self.history.count(begin, span.last);
         if let Some(found) = span.count.filter(|&found| found != expected) {
             self.problem(first, ProblemKind::WrongCount { expected, found });
         }
@@ -252,7 +254,9 @@ mod tests {
             whole_from: t(0),
         };
         let mut walk = Walk::new(&job, &history, window, &mut report);
-        rows.iter().for_each(|&row| walk.row(row));
+        for &row in rows {
+            walk.row(row);
+        }
         let instants = walk.end();
         let problems = report.problems.into_iter();
         (
@@ -277,7 +281,8 @@ mod tests {
     #[test]
     fn each_fault_is_found_and_named() {
         use ProblemKind::{Doubled, Missing, Stray, WrongCount};
-        let cases: [(&[AccountRow], &[(i64, ProblemKind)]); 9] = [
+        type Case<'a> = (&'a [AccountRow], &'a [(i64, ProblemKind)]);
+        let cases: [Case<'_>; 9] = [
             (&[one(10), one(30)], &[(20, Missing)]),
             (&[one(10)], &[(20, Missing), (30, Missing)]),
             (&[], &[(10, Missing), (20, Missing), (30, Missing)]),

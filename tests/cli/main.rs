@@ -1,3 +1,4 @@
 //! The real binary, without a daemon: next, check.
 
+mod check;
 mod next;

@@ -34,9 +34,9 @@ fn fires(output: &Output) -> Vec<String> {
 fn disagreement(case: &Value) -> Option<String> {
     let arguments: Vec<&str> = case["args"]
         .as_array()
-        .unwrap()
+        .expect("a case has arguments")
         .iter()
-        .map(|value| value.as_str().unwrap())
+        .map(|value| value.as_str().expect("an argument is text"))
         .collect();
     let output = punctual(&arguments);
     let (code, got) = (output.status.code(), fires(&output));

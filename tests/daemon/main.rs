@@ -1,1 +1,7 @@
-//! The real daemon, from outside.
+//! The real daemon, from outside: real processes, a real ledger, real signals.
+
+mod daemon;
+
+mod crash;
+mod fires;
+mod shutdown;

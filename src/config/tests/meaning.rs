@@ -46,7 +46,7 @@ fn nothing_written_means_the_defaults_of_the_contract() {
         Path::new("/home/ann/.local/state/punctual/punctual.db")
     );
     let retention = config.store.retention;
-    assert_eq!(retention.max_age, Duration::from_secs(90 * 24 * 3_600));
+    assert_eq!(retention.max_age, Duration::from_hours(90 * 24));
     assert_eq!(
         (retention.max_runs_per_job, retention.max_output_bytes),
         (10_000, 1 << 30)
@@ -61,14 +61,14 @@ fn nothing_written_means_the_defaults_of_the_contract() {
     assert_eq!(plan.catch_up.mode, CatchUpMode::Latest);
     assert_eq!(
         (plan.catch_up.limit, plan.catch_up.window),
-        (100, Duration::from_secs(3_600))
+        (100, Duration::from_hours(1))
     );
     assert_eq!(
         (plan.pool.as_str(), plan.priority, plan.enabled),
         ("default", 0, true)
     );
     let spec = plan.schedule.spec();
-    assert_eq!(spec.rule, Rule::Every(Duration::from_secs(86_400)));
+    assert_eq!(spec.rule, Rule::Every(Duration::from_hours(24)));
     assert_eq!(
         (spec.timezone.as_str(), spec.tzdb.as_deref()),
         ("Europe/Paris", Some("2026b"))
@@ -87,7 +87,7 @@ fn nothing_written_means_the_defaults_of_the_contract() {
             inherit_env: false,
             stdin: None,
             success_exit_codes: vec![0],
-            timeout: Some(Duration::from_secs(3_600)),
+            timeout: Some(Duration::from_hours(1)),
             kill_signal: Signal::TERM,
             kill_timeout: Duration::from_secs(10),
             output: OutputLimits {
@@ -253,7 +253,7 @@ fn every_key_of_a_job_takes_effect() {
         (plan.catch_up.mode, plan.catch_up.limit),
         (CatchUpMode::All, 7)
     );
-    assert_eq!(plan.catch_up.window, Duration::from_secs(2 * 86_400));
+    assert_eq!(plan.catch_up.window, Duration::from_hours(48));
     assert_eq!(
         plan.params["n"],
         Param {

@@ -1,5 +1,7 @@
 //! What is refused, and in which words.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::config::not_yet::{Section, TABLE};
 use crate::config::words;
@@ -211,95 +213,98 @@ fn the_words_of_others_lead_to_ours() {
     assert_eq!(words::suggestion(&"x".repeat(1_000_000), &["cron"]), None);
 }
 
+/// Lines of a job that cannot be, and what is said of them.
+const IMPOSSIBLE: &[(&str, &str)] = &[
+    ("cron = '* * * * *'", "`every` cannot stand beside `cron`"),
+    ("shell = 'true'", "`shell` cannot stand beside `command`"),
+    (
+        "end = '2026-01-01T00:00:00Z'\nstart = '2027-01-01T00:00:00Z'",
+        "`end` must be later than `start`",
+    ),
+    (
+        "start = '2027-01-01T00:00:00'",
+        "`start` is an instant with its offset from UTC",
+    ),
+    (
+        "start = 2027-01-01",
+        "`start` is an instant with its offset from UTC",
+    ),
+    (
+        "success_exit_codes = []",
+        "with no code in `success_exit_codes` no run could succeed",
+    ),
+    (
+        "success_exit_codes = [256]",
+        "`success_exit_codes` lies between 0 and 255",
+    ),
+    (
+        "max_concurrent = 0",
+        "`max_concurrent` lies between 1 and 100000",
+    ),
+    (
+        "priority = 99999999999999999999999",
+        "`priority` lies between -1000000 and 1000000",
+    ),
+    (
+        "catch_up = 'last'",
+        "`catch_up` is one of \"none\", \"latest\", \"all\"",
+    ),
+    ("timeout = '0s'", "`timeout` must be longer than nothing"),
+    (
+        "enabled = 'yes'",
+        "`enabled` is true or false (without quotes), not a string",
+    ),
+    (
+        "env = { PUNCTUAL_JOB = 'x' }",
+        "`PUNCTUAL_JOB` is set by punctual itself, for every run",
+    ),
+    ("env = { '1A' = 'x' }", "\"1A\" is no variable's name"),
+    (
+        "env = { A = \"\\u0000\" }",
+        "`A` holds a NUL character, which no program can be given",
+    ),
+    (
+        "env = { A = { env = 'B', file = 'C' } }",
+        "the secret `A` names exactly one source",
+    ),
+    (
+        "env = { A = { credential = '../x' } }",
+        "`credential` is a credential's name, which holds no '/'",
+    ),
+    ("env = 'A=B'", "`env` is a table, not a string"),
+    ("pool = 'defualt'", "there is no pool \"defualt\""),
+    (
+        "params = { p = { pattern = '(' } }",
+        "`pattern` is not a regular expression: found open group without closing ')'",
+    ),
+    (
+        "params = { p = { pattern = 'a', default = 'b' } }",
+        "`default` does not match the parameter's `pattern`",
+    ),
+    (
+        "params = { p = {}, P = {} }",
+        "two parameters would be PUNCTUAL_PARAM_P",
+    ),
+    ("output = { max_bytes = '1XB' }", "`max_bytes` is a size"),
+    (
+        "kill_signal = 'SIGFOO'",
+        "`kill_signal` is one of SIGHUP, SIGINT, SIGQUIT, SIGKILL, \
+          SIGUSR1, SIGUSR2, SIGALRM, SIGTERM",
+    ),
+    (
+        "timezone = 'Mars/Olympus'",
+        "\"Mars/Olympus\" is not a time zone",
+    ),
+    (
+        "tags = ['']",
+        "a tag has 1 to 64 characters, and a job at most 100 tags",
+    ),
+];
+
 #[test]
 fn jobs_that_cannot_be_are_refused() {
-    for (line, said) in [
-        ("cron = '* * * * *'", "`every` cannot stand beside `cron`"),
-        ("shell = 'true'", "`shell` cannot stand beside `command`"),
-        (
-            "end = '2026-01-01T00:00:00Z'\nstart = '2027-01-01T00:00:00Z'",
-            "`end` must be later than `start`",
-        ),
-        (
-            "start = '2027-01-01T00:00:00'",
-            "`start` is an instant with its offset from UTC",
-        ),
-        (
-            "start = 2027-01-01",
-            "`start` is an instant with its offset from UTC",
-        ),
-        (
-            "success_exit_codes = []",
-            "with no code in `success_exit_codes` no run could succeed",
-        ),
-        (
-            "success_exit_codes = [256]",
-            "`success_exit_codes` lies between 0 and 255",
-        ),
-        (
-            "max_concurrent = 0",
-            "`max_concurrent` lies between 1 and 100000",
-        ),
-        (
-            "priority = 99999999999999999999999",
-            "`priority` lies between -1000000 and 1000000",
-        ),
-        (
-            "catch_up = 'last'",
-            "`catch_up` is one of \"none\", \"latest\", \"all\"",
-        ),
-        ("timeout = '0s'", "`timeout` must be longer than nothing"),
-        (
-            "enabled = 'yes'",
-            "`enabled` is true or false (without quotes), not a string",
-        ),
-        (
-            "env = { PUNCTUAL_JOB = 'x' }",
-            "`PUNCTUAL_JOB` is set by punctual itself, for every run",
-        ),
-        ("env = { '1A' = 'x' }", "\"1A\" is no variable's name"),
-        (
-            "env = { A = \"\\u0000\" }",
-            "`A` holds a NUL character, which no program can be given",
-        ),
-        (
-            "env = { A = { env = 'B', file = 'C' } }",
-            "the secret `A` names exactly one source",
-        ),
-        (
-            "env = { A = { credential = '../x' } }",
-            "`credential` is a credential's name, which holds no '/'",
-        ),
-        ("env = 'A=B'", "`env` is a table, not a string"),
-        ("pool = 'defualt'", "there is no pool \"defualt\""),
-        (
-            "params = { p = { pattern = '(' } }",
-            "`pattern` is not a regular expression: found open group without closing ')'",
-        ),
-        (
-            "params = { p = { pattern = 'a', default = 'b' } }",
-            "`default` does not match the parameter's `pattern`",
-        ),
-        (
-            "params = { p = {}, P = {} }",
-            "two parameters would be PUNCTUAL_PARAM_P",
-        ),
-        ("output = { max_bytes = '1XB' }", "`max_bytes` is a size"),
-        (
-            "kill_signal = 'SIGFOO'",
-            "`kill_signal` is one of SIGHUP, SIGINT, SIGQUIT, SIGKILL, \
-          SIGUSR1, SIGUSR2, SIGALRM, SIGTERM",
-        ),
-        (
-            "timezone = 'Mars/Olympus'",
-            "\"Mars/Olympus\" is not a time zone",
-        ),
-        (
-            "tags = ['']",
-            "a tag has 1 to 64 characters, and a job at most 100 tags",
-        ),
-    ] {
-        assert_eq!(messages(&job(line)), [said], "{line}");
+    for (line, said) in IMPOSSIBLE {
+        assert_eq!(messages(&job(line)), [*said], "{line}");
     }
     assert_eq!(
         messages("[jobs.a]\nevery = '99ms'\nshell = 'x'"),
@@ -381,7 +386,7 @@ fn sections_that_cannot_be_are_refused() {
 fn a_slip_in_the_defaults_is_told_once() {
     let mut text = String::from("[defaults]\ntimeout = 3600\n");
     for number in 0..100 {
-        text.push_str(&format!("[jobs.j{number}]\nevery = '1h'\nshell = 'true'\n"));
+        writeln!(text, "[jobs.j{number}]\nevery = '1h'\nshell = 'true'").unwrap();
     }
     assert_eq!(
         messages(&text),

@@ -61,6 +61,14 @@ fn complaints_read_well() {
             "[jobs.a]\nevery = \"1h\"\nshell = \"true\"\nenv = { TOKEN = { file = \"/a\", env = \"B\" }, PORT = 8080 }\n",
         ),
         (
+            "cron_one_of_several",
+            "[jobs.a]\ncron = [\"0 6 * * *\", \"61 * * * *\"]\nshell = \"true\"\n",
+        ),
+        (
+            "cron_that_never_matches",
+            "[jobs.a]\ncron = \"0 0 30 2 *\"\nshell = \"true\"\n",
+        ),
+        (
             "long_line",
             &format!(
                 "[jobs.a]\nevery = \"1h\"\nshell = \"true\"\nparams = {{ a = {{ default = \"{}\" }}, b = 5, c = {{ default = \"{}\" }} }}\n",

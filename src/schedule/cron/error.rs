@@ -28,8 +28,8 @@ pub enum CronError {
         /// How many it has.
         found: usize,
     },
-    /// `@` and a word that is none of the known ones.
-    #[error("cron nickname {nickname} is not known: {hint}")]
+    /// `@` and a word that is none of the known ones, or with fields behind it.
+    #[error("cron nickname {nickname} cannot be read: {hint}")]
     Nickname {
         /// What was written, shortened and quoted.
         nickname: String,

@@ -15,8 +15,8 @@ pub struct Field {
     /// Names of values, the first of them for `first_name`.
     names: &'static [&'static str],
     first_name: u32,
-    /// The largest value that `H` chooses by itself; none where `H` has no meaning.
-    hash_max: Option<u32>,
+    /// The largest value that `H` chooses by itself.
+    hash_max: u32,
 }
 
 const MONTHS: [&str; 12] = [
@@ -33,7 +33,7 @@ const fn numbers(name: &'static str, min: u32, max: u32) -> Field {
         count,
         names,
         first_name: 0,
-        hash_max: Some(max),
+        hash_max: max,
     }
 }
 
@@ -42,7 +42,7 @@ pub static MINUTE: Field = numbers("minute", 0, 59);
 pub static HOUR: Field = numbers("hour", 0, 23);
 /// `H` stays within the days that every month has.
 pub static DAY_OF_MONTH: Field = Field {
-    hash_max: Some(28),
+    hash_max: 28,
     ..numbers("day-of-month", 1, 31)
 };
 pub static MONTH: Field = Field {
@@ -53,13 +53,10 @@ pub static MONTH: Field = Field {
 pub static DAY_OF_WEEK: Field = Field {
     names: &WEEKDAYS,
     count: 7,
-    hash_max: Some(6),
+    hash_max: 6,
     ..numbers("day-of-week", 0, 7)
 };
-pub static YEAR: Field = Field {
-    hash_max: None,
-    ..numbers("year", 1970, 9999)
-};
+pub static YEAR: Field = numbers("year", 1970, 9999);
 
 /// What is wrong with a field.
 #[derive(Debug)]
@@ -200,15 +197,9 @@ fn split_step<'a>(field: &Field, item: &'a str) -> Result<(&'a str, Option<u32>)
 
 /// `H`, `H/15`, `H(0-29)`, `H(0-29)/10`; `rest` is what stands behind the `H`.
 fn hashed(field: &Field, item: &str, rest: &str, job: &str) -> Result<(u32, u32, u32), Fault> {
-    let Some(hash_max) = field.hash_max else {
-        return Err(Fault::new(
-            item,
-            format!("H has no meaning in the {} field", field.name),
-        ));
-    };
     let (base, step) = split_step(field, rest).map_err(|fault| Fault::new(item, fault.problem))?;
     let (low, high) = if base.is_empty() {
-        (field.min, hash_max)
+        (field.min, field.hash_max)
     } else {
         let inner = base
             .strip_prefix('(')

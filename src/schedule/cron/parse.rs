@@ -42,32 +42,7 @@ pub enum Kind {
 
 /// Reads an expression; `job` chooses the values of `H`.
 pub fn parse(text: &str, job: &str) -> Result<Parsed, CronError> {
-    if text.len() > MAX_TEXT {
-        return Err(CronError::TooLong { length: text.len() });
-    }
-    // Space and tab alone separate; anything else that looks like space is an error in its field.
-    let mut fields: Vec<&str> = text
-        .split([' ', '\t'])
-        .filter(|field| !field.is_empty())
-        .collect();
-    match fields[..] {
-        [] => return Err(CronError::Empty),
-        [nickname] if nickname.starts_with('@') => {
-            fields = meaning(nickname)?.split(' ').collect();
-        }
-        _ => {}
-    }
-    let (second, minute, hour, day_of_month, month, day_of_week, year) = match fields[..] {
-        [m, h, dom, mon, dow] => ("0", m, h, dom, mon, dow, "*"),
-        [s, m, h, dom, mon, dow] => (s, m, h, dom, mon, dow, "*"),
-        [s, m, h, dom, mon, dow, y] => (s, m, h, dom, mon, dow, y),
-        _ => {
-            return Err(CronError::Fields {
-                expression: quoted(text),
-                found: fields.len(),
-            });
-        }
-    };
+    let [second, minute, hour, day_of_month, month, day_of_week, year] = fields(text)?;
     let in_field = |field: &'static Field| move |fault| of_field(text, field, fault);
     let set = |field: &'static Field, value| field::set(field, value, job).map_err(in_field(field));
     let times = Times {
@@ -108,6 +83,38 @@ pub fn parse(text: &str, job: &str) -> Result<Parsed, CronError> {
         .any(|field| field.contains(['*', '/']));
     let kind = if repeats { Kind::Wildcard } else { Kind::Fixed };
     Ok(Parsed { pattern, kind })
+}
+
+/// The seven fields: second, minute, hour, day-of-month, month, day-of-week, year.
+fn fields(text: &str) -> Result<[&str; 7], CronError> {
+    if text.len() > MAX_TEXT {
+        return Err(CronError::TooLong { length: text.len() });
+    }
+    // Space and tab alone separate; anything else that looks like space is an error in its field.
+    let words: Vec<&str> = text
+        .split([' ', '\t'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    match words[..] {
+        [] => Err(CronError::Empty),
+        [nickname, ref rest @ ..] if nickname.starts_with('@') => match meaning(nickname)? {
+            expression if rest.is_empty() => fields(expression),
+            _ => {
+                let hint = "a nickname stands alone, without fields".to_owned();
+                Err(CronError::Nickname {
+                    nickname: quoted(text),
+                    hint,
+                })
+            }
+        },
+        [m, h, dom, mon, dow] => Ok(["0", m, h, dom, mon, dow, "*"]),
+        [s, m, h, dom, mon, dow] => Ok([s, m, h, dom, mon, dow, "*"]),
+        [s, m, h, dom, mon, dow, y] => Ok([s, m, h, dom, mon, dow, y]),
+        _ => Err(CronError::Fields {
+            expression: quoted(text),
+            found: words.len(),
+        }),
+    }
 }
 
 fn of_field(expression: &str, field: &'static Field, fault: Fault) -> CronError {
@@ -205,6 +212,9 @@ fn years(text: &str) -> Result<Years, Fault> {
     }
     let mut spans = Vec::new();
     for item in field::items(text)? {
+        if item.starts_with('H') {
+            return Err(Fault::new(item, "H has no meaning in the year field"));
+        }
         let (from, to, step) = field::range(&YEAR, item)?;
         spans.push(YearSpan {
             from: from.into(),

@@ -184,7 +184,7 @@ impl Pattern {
 
     /// The days of this month, bits 1 to 31.
     pub fn days_in(&self, year: i64, month: u32) -> u64 {
-        if !self.years.contains(year) {
+        if !YEARS.contains(&year) || !self.years.contains(year) {
             return 0;
         }
         let first_weekday = weekday(day_number(Date {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::rows::{Json, Micros, Text, Word, count};
-use crate::job::{Attempt, ClaimOutcome, JobFlags, JobName, Run, RunId, Status};
+use crate::job::{Attempt, ClaimOutcome, JobFlags, JobName, Run, RunId, Trigger};
 use crate::schedule::ScheduleSpec;
 use crate::store::StoredOutput;
 
@@ -21,9 +21,13 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, trigger = excluded.trig
     exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason,
     params = excluded.params, node = excluded.node, requested_by = excluded.requested_by";
 
-/// Only a row that is still `scheduled` gives way to a claim; a row of another id at the same
-/// instant (made by hand) does not.
-const UNLESS_DECIDED: &str = " WHERE runs.status = 'scheduled' ON CONFLICT DO NOTHING";
+/// Only a row that is still `scheduled` gives way to a claim, or one that a shutdown took the
+/// chance to run from to its catch-up; a row of another id at the same instant (made by hand) does
+/// not.
+const UNLESS_DECIDED: &str = " WHERE runs.status = 'scheduled'
+    OR (excluded.trigger = 'catch_up' AND runs.status = 'missed' AND runs.reason = 'shutdown'
+        AND runs.last_scheduled_at IS NULL)
+ON CONFLICT DO NOTHING";
 
 /// An instant can also be decided without a row of its own: within a span, or so long ago that
 /// retention took the row.
@@ -35,26 +39,26 @@ SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?1 AND pruned_through >= ?2)
 
 /// Makes or replaces a run's row.
 pub(super) fn put_run(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
-    insert_run(connection, run, run.status, INSERT_RUN).map(drop)
+    insert_run(connection, run, INSERT_RUN).map(drop)
 }
 
 /// Claims a fire, unless it is decided.
 pub(super) fn claim(connection: &Connection, run: &Run) -> rusqlite::Result<ClaimOutcome> {
-    let decided = connection
-        .prepare_cached(DECIDED_OTHERWISE)?
-        .query_row(params![run.job.as_str(), Micros(run.scheduled_at)], |row| {
-            row.get::<_, bool>(0)
-        })?;
+    let of_schedule = matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp);
+    let decided = of_schedule
+        && connection
+            .prepare_cached(DECIDED_OTHERWISE)?
+            .query_row(params![run.job.as_str(), Micros(run.scheduled_at)], |row| {
+                row.get::<_, bool>(0)
+            })?;
     if decided {
         return Ok(ClaimOutcome::Decided);
     }
     let statement = [INSERT_RUN, UNLESS_DECIDED].concat();
-    Ok(
-        match insert_run(connection, run, Status::Scheduled, &statement)? {
-            0 => ClaimOutcome::Decided,
-            _ => ClaimOutcome::Claimed,
-        },
-    )
+    Ok(match insert_run(connection, run, &statement)? {
+        0 => ClaimOutcome::Decided,
+        _ => ClaimOutcome::Claimed,
+    })
 }
 
 /// Does a claim again whose outcome is known from an earlier try.
@@ -64,23 +68,18 @@ pub(super) fn claim_again(
     outcome: ClaimOutcome,
 ) -> rusqlite::Result<ClaimOutcome> {
     if outcome == ClaimOutcome::Claimed {
-        insert_run(connection, run, Status::Scheduled, INSERT_RUN)?;
+        insert_run(connection, run, INSERT_RUN)?;
     }
     Ok(outcome)
 }
 
-fn insert_run(
-    connection: &Connection,
-    run: &Run,
-    status: Status,
-    statement: &str,
-) -> rusqlite::Result<usize> {
+fn insert_run(connection: &Connection, run: &Run, statement: &str) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(statement)?
         .execute(named_params! {
             ":id": Text(run.id),
             ":job": run.job.as_str(),
-            ":status": Word(status),
+            ":status": Word(run.status),
             ":trigger": Word(run.trigger),
             ":scheduled_at": Micros(run.scheduled_at),
             ":last_scheduled_at": run.span.map(|span| Micros(span.last)),
@@ -102,7 +101,10 @@ fn insert_run(
 /// Takes a claim back.
 pub(super) fn withdraw(connection: &Connection, id: RunId) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("DELETE FROM runs WHERE id = ?1 AND status = 'scheduled'")?
+        .prepare_cached(
+            "DELETE FROM runs WHERE id = ?1 AND (status = 'scheduled'
+                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL))",
+        )?
         .execute([Text(id)])
         .map(drop)
 }

@@ -1,0 +1,219 @@
+//! `punctual check` as a person and a script meet it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Runs `punctual check` in a clean environment, `arguments` being those behind it.
+fn check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_punctual"))
+        .arg("check")
+        .args(arguments)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("TZ", "Europe/Paris")
+        .output()
+        .expect("the binary runs")
+}
+
+/// A folder with one configuration.
+fn folder(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text).expect("the file is written");
+    let path = path.to_str().expect("its path is text").to_owned();
+    (folder, path)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("output is text")
+}
+
+#[test]
+fn a_good_config_is_shown_as_a_table() {
+    let (_folder, path) = folder(
+        "[jobs.once]\nat = '2100-01-01T00:00:00Z'\nshell = 'true'\n\
+         [jobs.nightly]\ncron = '30 2 * * *'\nshell = 'true'\n\
+         [jobs.off]\nevery = '1h'\nenabled = false\nshell = 'true'\n",
+    );
+    let output = check(&["--config", &path, "--next", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    let lines: Vec<_> = text.lines().collect();
+    let columns = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(columns(lines[0]), ["JOB", "SCHEDULE", "ZONE", "NEXT"]);
+    let at = lines[0].find("NEXT").expect("a column of fires");
+    assert!(
+        lines[1].starts_with("nightly  at 02:30 every day"),
+        "{text}"
+    );
+    for line in &lines[1..=2] {
+        assert_eq!(
+            line[at..].len(),
+            "2026-03-29T02:30:00+02:00".len(),
+            "{text}"
+        );
+        assert_eq!(&line[at + 10..at + 19], "T02:30:00", "{text}");
+    }
+    assert!(
+        lines[3].starts_with("off") && lines[3].ends_with("disabled"),
+        "{text}"
+    );
+    assert!(lines[4].ends_with("2100-01-01T01:00:00+01:00"), "{text}");
+    assert!(
+        text.ends_with("\nThe configuration is valid; it has 3 jobs.\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_error_goes_to_standard_error_and_the_code_is_2() {
+    let (_folder, path) = folder("[jobs.a]\nschedule = '* * * * *'\ncommand = 'x'\n[nod]\n");
+    let output = check(&["--config", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    let text = stderr(&output);
+    for part in [
+        &format!("--> {path}:2:1\n")[..],
+        &format!("--> {path}:3:11\n"),
+        &format!("--> {path}:4:2\n"),
+        "help: did you mean `cron`?",
+        "help: did you mean `node`?",
+        "3 | command = 'x'\n  |           ^^^",
+        "The configuration has 4 errors; nothing of it is used.",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn json_holds_the_same() {
+    let (_folder, good) = folder("[jobs.a]\ncron = '0 12 * * *'\ntimezone = 'UTC'\nshell = 'a'\n");
+    let output = check(&["--json", "--config", &good, "--next", "5"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (output.status.code(), &answer["valid"]),
+        (Some(0), &Value::Bool(true))
+    );
+    assert_eq!(answer["jobs"][0]["name"], "a");
+    assert_eq!(answer["jobs"][0]["schedule"], "0 12 * * *");
+    assert_eq!(
+        answer["jobs"][0]["next_fires"].as_array().map(Vec::len),
+        Some(5)
+    );
+
+    let (_folder, bad) = folder("\n  x = 1\n");
+    let output = check(&["--json", "--config", &bad]);
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (output.status.code(), &answer["valid"]),
+        (Some(2), &Value::Bool(false))
+    );
+    let error = &answer["errors"][0];
+    assert_eq!(error["file"], bad.as_str());
+    assert_eq!(
+        (&error["line"], &error["column"]),
+        (&Value::from(2), &Value::from(3))
+    );
+    assert_eq!(error["message"], "unknown key `x` at the top of the file");
+}
+
+#[test]
+fn what_is_worth_a_second_look_is_a_warning() {
+    let mut text = String::from(
+        "[jobs.slow]\nevery = '1m'\ntimeout = '5m'\nshell = 'true'\n\
+         [jobs.dst]\ncron = '30 2 * * *'\nshell = 'true'\n\
+         [jobs.every-hour]\ncron = '30 * * * *'\nshell = 'true'\n\
+         [jobs.past]\nat = '2001-01-01T00:00:00Z'\nshell = 'true'\n",
+    );
+    for number in 0..150 {
+        text.push_str("[jobs.herd-");
+        text.push_str(&number.to_string());
+        text.push_str("]\ncron = '0 12 * * *'\nshell = 'true'\n");
+    }
+    let (_folder, path) = folder(&text);
+    let output = check(&["--config", &path]);
+    assert_eq!(output.status.code(), Some(0));
+    let warnings = stderr(&output);
+    for part in [
+        "warning: job `slow` may run for 5m but is due again after 1m",
+        "skip 02:30: it runs at 03:00 instead, once",
+        "show 02:30 twice: it runs the first time only",
+        "warning: job `past`: its instant, 2001-01-01T00:00:00Z, is past",
+        "warning: 150 jobs are due in the second of ",
+    ] {
+        assert!(warnings.contains(part), "{part:?} is not in:\n{warnings}");
+    }
+    assert!(!warnings.contains("every-hour"), "{warnings}");
+}
+
+#[test]
+fn without_a_config_it_says_where_it_looked() {
+    let output = check(&[]);
+    if std::path::Path::new("/etc/punctual/config.toml").exists() {
+        return;
+    }
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("/etc/punctual/config.toml and /nonexistent/.config/punctual"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_configs_of_the_project_are_good() {
+    for name in ["config.toml", "reference.toml"] {
+        let path = format!("{}/config/{name}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(path).expect("the file is there");
+        // A copy, so that the rights of the checkout do not matter when root runs the tests.
+        let (_folder, copy) = folder(&text);
+        let output = check(&["--config", &copy]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let warnings = stderr(&output);
+        let other = warnings
+            .lines()
+            .filter(|line| !line.contains("the clocks of"));
+        assert_eq!(other.count(), 0, "{warnings}");
+    }
+}
+
+#[test]
+fn the_jobs_of_the_sample_succeed() {
+    let sample = fs::read_to_string(format!("{}/config/config.toml", env!("CARGO_MANIFEST_DIR")));
+    let sample: toml::Table = sample.expect("the sample is there").parse().expect("TOML");
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let config = format!("{}/config", env!("CARGO_MANIFEST_DIR"));
+    let jobs = sample["jobs"].as_table().expect("jobs");
+    for (name, job) in jobs {
+        let line = job.get("shell").and_then(toml::Value::as_str);
+        let words = match job.get("command").and_then(toml::Value::as_array) {
+            Some(words) => words.iter().filter_map(toml::Value::as_str).collect(),
+            None => vec!["/bin/sh", "-c", line.expect("a command or a shell line")],
+        };
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
+            .current_dir(&config)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
+        // A full disk here is no fault of the sample.
+        command
+            .env("HOME", home.path())
+            .env("PUNCTUAL_PARAM_LIMIT", "100");
+        let output = command.output().expect("it starts");
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+    }
+    let demo = home.path().join(".local/share/punctual-demo");
+    assert_eq!(fs::read_dir(demo).expect("the backup is there").count(), 2);
+}

@@ -1,0 +1,107 @@
+//! `kill -9` at any moment: nothing twice, nothing nowhere, nothing left alive.
+
+use std::time::Duration;
+
+use punctual::clock;
+
+use crate::daemon::{Place, assert_each_second_once, wait_until};
+
+#[test]
+fn ten_times_killed_under_load() {
+    let jobs: String = (0..40)
+        .map(|n| {
+            format!(
+                "[jobs.j{n}]\nevery = \"1s\"\ncatch_up = \"all\"\nshell = 'echo \
+                 \"{n} $PUNCTUAL_SCHEDULED_AT\" >> $PLACE/starts; sleep 0.{n:02}'\n"
+            )
+        })
+        .collect();
+    let place = Place::new(&jobs);
+    // A different moment in each round, spread over the second in which everything happens.
+    for round in 0..10_u64 {
+        let daemon = place.start();
+        let enough = place.lines("starts").len() + 20;
+        wait_until("some starts", || {
+            (place.lines("starts").len() >= enough).then_some(())
+        });
+        let moment = clock::monotonic() + Duration::from_millis(round * 97);
+        wait_until("the moment", || {
+            (clock::monotonic() >= moment).then_some(())
+        });
+        daemon.kill9();
+    }
+    let mut daemon = place.start();
+    assert_eq!(
+        old_children(&place),
+        Vec::<u32>::new(),
+        "children of killed daemons live"
+    );
+    let enough = place.lines("starts").len() + 60;
+    wait_until("a life after", || {
+        (place.lines("starts").len() >= enough).then_some(())
+    });
+    daemon.signal(rustix::process::Signal::TERM);
+    daemon.wait_for_log("stopped");
+    assert!(daemon.wait().success());
+    let starts = place.counts("starts");
+    let twice: Vec<_> = starts.iter().filter(|&(_, &times)| times > 1).collect();
+    assert!(twice.is_empty(), "started twice: {twice:?}");
+    let rows = place.rows();
+    for n in 0..40 {
+        assert_each_second_once(&rows, &format!("j{n}"));
+    }
+    let live = ["scheduled", "queued", "running"];
+    assert!(
+        !rows.iter().any(|row| live.contains(&row.status.as_str())),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn what_ran_is_lost_and_its_whole_tree_is_gone() {
+    let place = Place::new(
+        "[jobs.tree]\nevery = \"1s\"\nshell = '(setsid sleep 1000 &) ; sleep 1000 & touch \
+         $PLACE/up; sleep 1000'",
+    );
+    let daemon = place.start();
+    wait_until("three sleepers", || {
+        (place.path("up").exists() && place.processes().len() >= 4).then_some(())
+    });
+    let old = place.processes();
+    daemon.kill9();
+    place.configure("");
+    let _daemon = place.start();
+    let left: Vec<_> = place
+        .processes()
+        .into_iter()
+        .filter(|pid| old.contains(pid))
+        .collect();
+    assert_eq!(left, Vec::<u32>::new());
+    let rows = place.rows();
+    let run = rows.iter().find(|row| row.started_at.is_some()).unwrap();
+    assert_eq!(
+        (run.status.as_str(), run.reason.as_deref()),
+        ("lost", Some("daemon_died"))
+    );
+}
+
+/// Processes of runs that a daemon before this one started.
+fn old_children(place: &Place) -> Vec<u32> {
+    let lost: Vec<String> = {
+        let ledger = place.ledger().unwrap();
+        let mut statement = ledger
+            .prepare("SELECT id FROM runs WHERE status = 'lost'")
+            .unwrap();
+        statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    };
+    let of_lost = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&environment).into_owned();
+        lost.iter().any(|id| text.contains(id.as_str()))
+    };
+    place.processes().into_iter().filter(of_lost).collect()
+}

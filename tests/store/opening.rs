@@ -1,0 +1,213 @@
+//! Whose a ledger is, who may read it, and when it is refused.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use punctual::job::{Status, Write};
+use punctual::store::{Ledger, Reader, Retention, RunFilter, StoreError};
+use tempfile::TempDir;
+
+use crate::home::{Home, child_folder, in_child, refused, t, vandalise};
+use crate::rows::fire;
+
+/// A closed ledger with some rows, in one file.
+async fn closed() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    let (ledger, _) = Ledger::open(&path, Retention::default()).unwrap();
+    let rows = (0..2_000).map(|n| Write::Run(fire("a", t(n), Status::Succeeded)));
+    let batch = punctual::store::Batch::now(rows.collect());
+    ledger.submit(batch).await.unwrap();
+    ledger
+        .close(std::time::Duration::from_mins(1))
+        .await
+        .unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_and_may_come_when_the_first_has_gone() {
+    let home = Home::new();
+    let path = home.path();
+    assert!(matches!(refused(&path), StoreError::InUse { .. }));
+    let aside = path.with_file_name("other-name.db");
+    std::os::unix::fs::symlink(&path, &aside).unwrap();
+    let sentence = refused(&aside).to_string();
+    assert!(
+        sentence.starts_with("another daemon uses the ledger"),
+        "{sentence}"
+    );
+    drop(home.reopen().await);
+}
+
+#[tokio::test]
+async fn a_damaged_ledger_is_refused_and_left_as_it_is() {
+    let folder = closed().await;
+    let path = folder.path().join("ledger.db");
+    let sound = std::fs::read(&path).unwrap();
+    assert!(sound.len() > 100_000 && !path.with_extension("db-wal").exists());
+    let mut zeroed = sound.clone();
+    zeroed[..100].fill(0);
+    let mut torn_header = sound.clone();
+    torn_header[16..100].fill(0xff);
+    let mut torn_inside = sound.clone();
+    torn_inside[40_960..61_440].fill(0x5a);
+    let half = sound[..sound.len() / 2].to_vec();
+    let cases = [
+        ("zeroed header", zeroed),
+        ("garbage in the header", torn_header),
+        ("garbage inside", torn_inside),
+        ("garbage", b"not a ledger at all ".repeat(5_000)),
+        ("cut to a half", half),
+        ("cut within a page", sound[..sound.len() - 1_000].to_vec()),
+        ("cut to a word", sound[..10].to_vec()),
+        ("cut to nothing", Vec::new()),
+    ];
+    for (what, bytes) in cases {
+        std::fs::write(&path, &bytes).unwrap();
+        let error = refused(&path);
+        let told = matches!(error, StoreError::Damaged { .. } | StoreError::Empty { .. });
+        assert!(told, "{what}: {error:?}");
+        assert!(
+            error.to_string().contains("restore it from a backup"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("ledger.db"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}: untouched");
+    }
+    std::fs::write(&path, sound).unwrap();
+    Ledger::open(&path, Retention::default()).unwrap();
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_future_or_of_another_program_is_refused() {
+    let folder = closed().await;
+    let path = folder.path().join("ledger.db");
+    vandalise(&path, "PRAGMA user_version = 900");
+    let error = refused(&path);
+    assert!(
+        matches!(error, StoreError::Newer { found: 900, .. }),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("run the newer punctual"),
+        "{error}"
+    );
+
+    let other = folder.path().join("other.db");
+    vandalise(&other, "CREATE TABLE mine (x)");
+    assert!(matches!(refused(&other), StoreError::Foreign { .. }));
+    let blank = folder.path().join("blank.db");
+    vandalise(
+        &blank,
+        "PRAGMA application_id = 5; CREATE TABLE x (y); DROP TABLE x",
+    );
+    assert!(matches!(refused(&blank), StoreError::Foreign { .. }));
+}
+
+#[tokio::test]
+async fn a_log_without_its_ledger_is_refused() {
+    let home = Home::new();
+    home.write(vec![Write::SchedulerPaused(true)]).await;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    let log = folder.path().join("ledger.db-wal");
+    std::fs::copy(home.path().with_extension("db-wal"), &log).unwrap();
+    assert!(matches!(refused(&path), StoreError::Orphaned { .. }));
+    assert!(!path.exists() && log.exists());
+}
+
+#[test]
+fn what_cannot_be_made_is_said() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let beneath = refused(&file.join("ledger.db"));
+    assert!(matches!(beneath, StoreError::Folder { .. }), "{beneath:?}");
+    let at_folder = refused(folder.path());
+    assert!(
+        matches!(at_folder, StoreError::File { .. }),
+        "{at_folder:?}"
+    );
+    let absent = Reader::open(&folder.path().join("none.db")).unwrap_err();
+    assert!(matches!(absent, StoreError::Absent { .. }), "{absent:?}");
+}
+
+#[tokio::test]
+async fn a_ledger_can_be_read_with_and_without_its_daemon() {
+    let folder = closed().await;
+    let reader = Reader::open(&folder.path().join("ledger.db")).unwrap();
+    let page = reader.runs(RunFilter::default(), None, 9).await.unwrap();
+    assert_eq!(page.items.len(), 9);
+    assert_eq!(reader.check().await.unwrap().problems, [""; 0]);
+
+    let home = Home::new();
+    home.write(vec![Write::Run(fire("a", t(1), Status::Lost))])
+        .await;
+    let reader = Reader::open(&home.path()).unwrap();
+    assert_eq!(
+        reader
+            .runs(RunFilter::default(), None, 9)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+    let killed = home.killed(0);
+    let path = killed.path();
+    killed
+        .ledger
+        .close(std::time::Duration::from_mins(1))
+        .await
+        .unwrap();
+    assert_eq!(
+        Reader::open(&path).unwrap().check().await.unwrap().problems,
+        [""; 0]
+    );
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn its_files_are_for_the_owner_alone_whatever_the_umask() {
+    for umask in ["0000", "0022", "0077"] {
+        let folder = TempDir::new().unwrap();
+        let shell = format!("umask {umask}");
+        let done = in_child(
+            "opening::child_keeps_its_files_to_itself",
+            &shell,
+            folder.path(),
+        );
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && text.contains("1 passed"), "{text}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by its parent"]
+async fn child_keeps_its_files_to_itself() {
+    let folder = child_folder().join("state/punctual");
+    let path = folder.join("ledger.db");
+    let (ledger, _) = Ledger::open(&path, Retention::default()).unwrap();
+    let reader = ledger.reader();
+    reader.runs(RunFilter::default(), None, 1).await.unwrap();
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(folder.parent().unwrap()), 0o700);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.path());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    let all = [
+        "ledger.db",
+        "ledger.db-shm",
+        "ledger.db-wal",
+        "ledger.db.lock",
+    ];
+    assert_eq!(names, all);
+}

@@ -1,0 +1,380 @@
+//! Each kind of change, and what becomes of it.
+
+use punctual::clock;
+use punctual::job::{Attempt, ClaimOutcome, JobFlags, RunId, Status, Trigger, Write};
+use punctual::store::{Batch, Spread, Stretch};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::home::{Home, name, t, until};
+use crate::rows::{attempt, every, fire, flags, manual, output, schedule, span};
+
+#[tokio::test]
+async fn rows_come_back_as_they_were_written() {
+    let home = Home::new();
+    let mut runs: Vec<_> = Status::ALL
+        .iter()
+        .zip(0..)
+        .map(|(&status, n)| manual("a", t(n), status))
+        .collect();
+    runs.push(span("b", t(5), t(50), u64::from(u32::MAX) + 1));
+    let id = runs[2].id;
+    let attempts: Vec<_> = (1..=3).map(|n| attempt(id, n, Status::Failed)).collect();
+    let mut batch = Batch::now(runs.iter().cloned().map(Write::Run).collect());
+    batch
+        .writes
+        .extend(attempts.iter().cloned().map(Write::Attempt));
+    batch.outputs = vec![output(id, 1, b"one"), output(id, 3, b"\0three\xff")];
+    home.put(batch).await;
+
+    for run in &runs {
+        assert_eq!(home.reader.run(run.id).await.unwrap().as_ref(), Some(run));
+    }
+    assert_eq!(home.reader.attempts(id).await.unwrap(), attempts);
+    let last = home.reader.output(id, None).await.unwrap();
+    assert_eq!(last, Some(output(id, 3, b"\0three\xff")));
+    let first = home.reader.output(id, Some(1)).await.unwrap();
+    assert_eq!(first, Some(output(id, 1, b"one")));
+    assert_eq!(home.reader.output(id, Some(2)).await.unwrap(), None);
+    let nobody = RunId::of_manual(&name("a"), t(99), 0);
+    assert_eq!(home.reader.run(nobody).await.unwrap(), None);
+
+    let home = home.reopen().await;
+    let live: Vec<_> = runs
+        .iter()
+        .filter(|run| !run.status.is_final())
+        .cloned()
+        .collect();
+    assert_eq!(home.recovered.live, live);
+    assert_eq!(home.recovered.live_attempts, attempts, "of the running one");
+}
+
+#[tokio::test]
+async fn a_job_is_remembered() {
+    let home = Home::new();
+    assert_eq!(home.recovered.flags.len(), 0);
+    let paused = JobFlags {
+        paused: true,
+        paused_at: Some(t(1)),
+        paused_until: Some(t(9)),
+        pause_reason: Some("moving house".into()),
+        paused_by: Some("ops".into()),
+        ..flags("a", t(5))
+    };
+    home.write(vec![
+        Write::Job(flags("a", t(3))),
+        Write::Job(flags("b", t(3))),
+        Write::Job(paused.clone()),
+        Write::SchedulerPaused(true),
+        schedule("a", t(0), Some(every(5))),
+        schedule("b", t(0), Some(every(7))),
+        schedule("b", t(4), None),
+    ])
+    .await;
+    let home = home.reopen().await;
+    assert_eq!(home.recovered.flags[&name("a")], paused);
+    assert_eq!(home.recovered.flags[&name("b")], flags("b", t(3)));
+    assert_eq!(home.recovered.schedules.get(&name("a")), Some(&every(5)));
+    assert_eq!(home.recovered.schedules.get(&name("b")), None, "closed");
+    assert!(home.recovered.scheduler_paused);
+    home.write(vec![Write::SchedulerPaused(false)]).await;
+    assert!(!home.reopen().await.recovered.scheduler_paused);
+}
+
+#[tokio::test]
+async fn schedule_history_says_one_thing_of_each_moment() {
+    let home = Home::new();
+    let stretch = |from, to: Option<i64>, seconds| Stretch {
+        from: t(from),
+        to: to.map(t),
+        spec: every(seconds),
+    };
+    let steps = [
+        (0, Some(5), vec![stretch(0, None, 5)]),
+        (10, Some(5), vec![stretch(0, None, 5)]),
+        (
+            20,
+            Some(7),
+            vec![stretch(0, Some(20), 5), stretch(20, None, 7)],
+        ),
+        (
+            30,
+            None,
+            vec![stretch(0, Some(20), 5), stretch(20, Some(30), 7)],
+        ),
+        (
+            35,
+            None,
+            vec![stretch(0, Some(20), 5), stretch(20, Some(30), 7)],
+        ),
+        // The same again where it stopped is the same stretch going on.
+        (
+            30,
+            Some(7),
+            vec![stretch(0, Some(20), 5), stretch(20, None, 7)],
+        ),
+        // A clock set back: what was said of later is taken back.
+        (
+            10,
+            Some(9),
+            vec![stretch(0, Some(10), 5), stretch(10, None, 9)],
+        ),
+        (10, Some(5), vec![stretch(0, None, 5)]),
+    ];
+    for (at, seconds, expected) in steps {
+        home.write(vec![schedule("a", t(at), seconds.map(every))])
+            .await;
+        let history = home.reader.schedule_history(name("a")).await.unwrap();
+        assert_eq!(history, expected, "after {seconds:?} from {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_yields_to_what_is_decided_and_to_nothing_else() {
+    let home = Home::new();
+    let claim = |at| Write::Claim(fire("a", t(at), Status::Scheduled));
+    let outcomes = |acked: punctual::store::Acked| {
+        acked
+            .claims
+            .into_iter()
+            .map(|(_, it)| it)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        outcomes(home.write(vec![claim(1)]).await),
+        [ClaimOutcome::Claimed]
+    );
+    assert_eq!(
+        outcomes(home.write(vec![claim(1)]).await),
+        [ClaimOutcome::Claimed],
+        "again"
+    );
+
+    for (&status, at) in Status::ALL.iter().skip(1).zip(10..) {
+        let decided = fire("a", t(at), status);
+        let acked = home
+            .write(vec![Write::Run(decided.clone()), claim(at)])
+            .await;
+        assert_eq!(outcomes(acked), [ClaimOutcome::Decided], "{status}");
+        assert_eq!(home.reader.run(decided.id).await.unwrap(), Some(decided));
+    }
+
+    // Caught up, in a span, under another id: decided all the same.
+    let mut caught_up = fire("a", t(30), Status::Running);
+    caught_up.trigger = Trigger::CatchUp;
+    let foreign = punctual::job::Run {
+        id: RunId::of_manual(&name("a"), t(31), 0),
+        ..fire("a", t(31), Status::Succeeded)
+    };
+    let rows = [caught_up, foreign, span("a", t(40), t(50), 11)];
+    home.write(rows.into_iter().map(Write::Run).collect()).await;
+    let acked = home
+        .write([30, 31, 40, 45, 50, 51].map(claim).to_vec())
+        .await;
+    let mut expected = vec![ClaimOutcome::Decided; 5];
+    expected.push(ClaimOutcome::Claimed);
+    assert_eq!(outcomes(acked), expected);
+
+    // A manual run of the same instant is another thing.
+    let write = Write::Run(manual("a", t(60), Status::Running));
+    assert_eq!(
+        outcomes(home.write(vec![write, claim(60)]).await),
+        [ClaimOutcome::Claimed]
+    );
+    // And so is the same instant of another job.
+    let other = Write::Claim(fire("b", t(10), Status::Scheduled));
+    assert_eq!(
+        outcomes(home.write(vec![other]).await),
+        [ClaimOutcome::Claimed]
+    );
+    assert_eq!(home.ledger.health().refused, 0);
+}
+
+#[tokio::test]
+async fn only_a_claim_can_be_withdrawn() {
+    let home = Home::new();
+    let claimed = fire("a", t(1), Status::Scheduled);
+    let started = fire("a", t(2), Status::Running);
+    let rows = vec![Write::Claim(claimed.clone()), Write::Run(started.clone())];
+    home.write(rows).await;
+    home.write(vec![
+        Write::Withdraw(claimed.id),
+        Write::Withdraw(started.id),
+    ])
+    .await;
+    assert_eq!(home.reader.run(claimed.id).await.unwrap(), None);
+    assert_eq!(home.reader.run(started.id).await.unwrap(), Some(started));
+}
+
+#[tokio::test]
+async fn what_contradicts_the_ledger_is_left_out_and_the_rest_goes_on() {
+    let home = Home::new();
+    let kept = fire("a", t(1), Status::Succeeded);
+    let mut double = kept.clone();
+    double.id = RunId::of_manual(&name("a"), t(1), 0);
+    let late = attempt(RunId::of_manual(&name("a"), t(9), 0), 1, Status::Running);
+    let after = fire("a", t(2), Status::Succeeded);
+    let mut batch = Batch::now(vec![
+        Write::Run(kept.clone()),
+        Write::Run(double.clone()),
+        Write::Attempt(late.clone()),
+        Write::Run(after.clone()),
+    ]);
+    batch.outputs = vec![output(late.run, 1, b"late")];
+    home.put(batch).await;
+    assert_eq!(home.reader.run(double.id).await.unwrap(), None);
+    assert_eq!(
+        home.reader.attempts(late.run).await.unwrap(),
+        Vec::<Attempt>::new()
+    );
+    assert_eq!(home.reader.run(kept.id).await.unwrap(), Some(kept));
+    assert_eq!(home.reader.run(after.id).await.unwrap(), Some(after));
+    let health = home.ledger.health();
+    assert!(health.writable);
+    assert_eq!((health.refused, health.pending), (1, 0));
+}
+
+#[tokio::test]
+async fn a_thousand_claims_are_one_commit() {
+    let home = Home::new();
+    // While the thread is busy with the first batch, the others gather behind it.
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (let_go, gate) = std::sync::mpsc::channel::<()>();
+    let (holding, holds) = tokio::sync::oneshot::channel();
+    let hold = Batch::now(vec![]).then(move |_| {
+        holding.send(()).unwrap();
+        gate.recv().unwrap();
+    });
+    home.ledger.submit(hold).await.unwrap();
+    holds.await.unwrap();
+    let size = || std::fs::metadata(home.path().with_extension("db-wal")).map_or(0, |it| it.len());
+    let begun = clock::monotonic();
+    for n in 0..1_000 {
+        let order = Arc::clone(&order);
+        let run = fire(&format!("job-{n}"), t(1), Status::Scheduled);
+        let batch = Batch::soon(vec![Write::Claim(run)]).then(move |acked| {
+            assert_eq!(acked.claims[0].1, ClaimOutcome::Claimed);
+            order.lock().unwrap().push(n);
+        });
+        home.ledger.submit(batch).await.unwrap();
+    }
+    assert_eq!(home.ledger.health().pending, 1_000);
+    let before = size();
+    let_go.send(()).unwrap();
+    until("the thousandth", || order.lock().unwrap().len() == 1_000).await;
+    println!(
+        "1,000 claims, handed in one by one, durable after {:?}",
+        begun.elapsed()
+    );
+    assert_eq!(*order.lock().unwrap(), (0..1_000).collect::<Vec<_>>());
+    // A thousand commits would write each page that they share a thousand times over.
+    let written = size() - before;
+    assert!(written < 1 << 20, "{written} bytes of log");
+}
+
+#[tokio::test]
+async fn what_is_urgent_takes_along_what_is_not() {
+    let home = Home::new();
+    let done = Arc::new(AtomicUsize::new(0));
+    for _ in 0..10 {
+        let done = Arc::clone(&done);
+        let count = move |_| {
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        let batch = Batch::soon(vec![Write::SchedulerPaused(true)]).then(count);
+        home.ledger.submit(batch).await.unwrap();
+    }
+    home.write(vec![Write::SchedulerPaused(false)]).await;
+    assert_eq!(
+        done.load(Ordering::SeqCst),
+        10,
+        "in order, so all before it"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_of_a_listener_is_its_own() {
+    let home = Home::new();
+    let batch = Batch::now(vec![]).then(|_| panic!("on purpose"));
+    home.ledger.submit(batch).await.unwrap();
+    home.write(vec![Write::SchedulerPaused(true)]).await;
+    assert!(home.ledger.health().writable);
+}
+
+#[tokio::test]
+async fn closing_writes_what_was_handed_in_and_takes_no_more() {
+    let home = Home::new();
+    let runs: Vec<_> = (0..200)
+        .map(|n| fire("a", t(n), Status::Succeeded))
+        .collect();
+    for run in &runs {
+        let batch = Batch::soon(vec![Write::Run(run.clone())]);
+        home.ledger.submit(batch).await.unwrap();
+    }
+    let ledger = home.ledger.clone();
+    let home = home.reopen().await;
+    for run in runs {
+        assert!(home.reader.run(run.id).await.unwrap().is_some());
+    }
+    let refused = ledger
+        .submit(Batch::now(vec![Write::SchedulerPaused(true)]))
+        .await;
+    assert_eq!(
+        refused.unwrap_err().0.writes.len(),
+        1,
+        "the batch comes back"
+    );
+    assert!(!ledger.health().writable);
+    assert_eq!(ledger.health().pending, 0);
+    ledger.close(Duration::from_mins(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn figures_are_drawn_from_what_ran() {
+    let home = Home::new();
+    let mut writes = Vec::new();
+    for n in 0..150 {
+        let mut run = fire("a", t(n * 10), Status::Succeeded);
+        run.started_at = Some(t(n * 10 + 1));
+        run.finished_at = Some(t(n * 10 + 3));
+        if n % 10 == 0 {
+            run.status = Status::Failed;
+        } else if n % 10 == 5 {
+            run.status = Status::Cancelled;
+        }
+        writes.push(Write::Run(run));
+    }
+    let last = fire("a", t(1_490), Status::Succeeded).id;
+    writes.push(Write::Run(span("a", t(2_000), t(3_000), 101)));
+    writes.push(Write::Run(fire("a", t(4_000), Status::Running)));
+    writes.push(Write::Run(fire("b", t(4_000), Status::Scheduled)));
+    home.write(writes).await;
+
+    let all = home
+        .reader
+        .last_runs(punctual::store::Jobs::All)
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 1, "b never ran");
+    let a = &all[&name("a")];
+    assert_eq!((a.last.id, a.judged, a.succeeded), (last, 90, 80));
+    let some = punctual::store::Jobs::Only(vec![name("b"), name("a")]);
+    assert_eq!(home.reader.last_runs(some).await.unwrap(), all);
+
+    let figures = home.reader.statistics(name("a")).await.unwrap();
+    assert_eq!(figures.runs, 150);
+    let spread = |s| {
+        Some(Spread {
+            p50_s: s,
+            p99_s: s,
+            max_s: s,
+        })
+    };
+    assert_eq!(figures.duration, spread(2.0));
+    assert_eq!(figures.lateness, spread(1.0));
+    assert_eq!(
+        home.reader.statistics(name("b")).await.unwrap().duration,
+        None
+    );
+}
