@@ -191,7 +191,9 @@ impl Gate {
                     return Ok(caller);
                 }
                 clock::elapse(WRONG_TOKEN).await;
-                return Err(unauthorised("no token of the config is the one that was sent"));
+                return Err(unauthorised(
+                    "no token of the config is the one that was sent",
+                ));
             }
             (Some(_), Some(_)) => return Err(unauthorised("there are two Authorization headers")),
         }
@@ -328,9 +330,21 @@ mod tests {
     async fn a_token_is_whose_it_is() {
         let gate = gate(Auth::Token);
         let found = async |value: &str| by(&gate, TCP, &authorization(value)).await;
-        assert_eq!(found("Bearer view-secret").await.as_deref(), Some("token:view"));
-        assert_eq!(found("bearer  deploy-secret ").await.as_deref(), Some("token:deploy"));
-        for wrong in ["Bearer", "Bearer ", "Bearer x", "Basic view-secret", "view-secret"] {
+        assert_eq!(
+            found("Bearer view-secret").await.as_deref(),
+            Some("token:view")
+        );
+        assert_eq!(
+            found("bearer  deploy-secret ").await.as_deref(),
+            Some("token:deploy")
+        );
+        for wrong in [
+            "Bearer",
+            "Bearer ",
+            "Bearer x",
+            "Basic view-secret",
+            "view-secret",
+        ] {
             assert_eq!(found(wrong).await, None, "{wrong}");
         }
         assert_eq!(by(&gate, TCP, &HeaderMap::new()).await, None);
@@ -344,13 +358,25 @@ mod tests {
         let gate = gate(Auth::Token);
         let none = HeaderMap::new();
         let unix = |uid| Peer::Unix { uid };
-        assert_eq!(by(&gate, unix(Some(0)), &none).await.as_deref(), Some("unix:uid=0"));
-        assert_eq!(by(&gate, unix(Some(1000)), &none).await.as_deref(), Some("unix:uid=1000"));
+        assert_eq!(
+            by(&gate, unix(Some(0)), &none).await.as_deref(),
+            Some("unix:uid=0")
+        );
+        assert_eq!(
+            by(&gate, unix(Some(1000)), &none).await.as_deref(),
+            Some("unix:uid=1000")
+        );
         assert_eq!(by(&gate, unix(Some(1001)), &none).await, None);
         assert_eq!(by(&gate, unix(None), &none).await, None);
         let shown = authorization("Bearer view-secret");
-        assert_eq!(by(&gate, unix(Some(0)), &shown).await.as_deref(), Some("token:view"));
-        assert_eq!(by(&gate, unix(Some(0)), &authorization("Bearer x")).await, None);
+        assert_eq!(
+            by(&gate, unix(Some(0)), &shown).await.as_deref(),
+            Some("token:view")
+        );
+        assert_eq!(
+            by(&gate, unix(Some(0)), &authorization("Bearer x")).await,
+            None
+        );
     }
 
     #[tokio::test]
@@ -359,7 +385,10 @@ mod tests {
         let none = HeaderMap::new();
         assert_eq!(by(&gate, TCP, &none).await.as_deref(), Some("loopback"));
         let other = Peer::Unix { uid: Some(1001) };
-        assert_eq!(by(&gate, other, &none).await.as_deref(), Some("unix:uid=1001"));
+        assert_eq!(
+            by(&gate, other, &none).await.as_deref(),
+            Some("unix:uid=1001")
+        );
     }
 
     #[test]

@@ -210,13 +210,29 @@ mod tests {
         assert_eq!(sent(json, r#"{"params":{"a":"b"}}"#).await, Ok(1));
         let charset = Some("Application/JSON; charset=utf-8");
         assert_eq!(sent(charset, "{}").await, Ok(0));
-        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            assert_eq!(sent(kind, "{}").await, Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        for kind in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+        ] {
+            assert_eq!(
+                sent(kind, "{}").await,
+                Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            );
         }
         for bad in ["{", "x", "{}x", "\u{0}", &"[".repeat(100_000)] {
-            assert_eq!(sent(json, bad.to_owned()).await, Err(StatusCode::BAD_REQUEST), "{bad:.9}");
+            assert_eq!(
+                sent(json, bad.to_owned()).await,
+                Err(StatusCode::BAD_REQUEST),
+                "{bad:.9}"
+            );
         }
-        for wrong in [r#"{"x":1}"#, "[1]", r#"{"params":{"a":1}}"#, r#"{"params":{},"params":{}}"#] {
+        for wrong in [
+            r#"{"x":1}"#,
+            "[1]",
+            r#"{"params":{"a":1}}"#,
+            r#"{"params":{},"params":{}}"#,
+        ] {
             let status = Err(StatusCode::UNPROCESSABLE_ENTITY);
             assert_eq!(sent(json, wrong).await, status, "{wrong}");
         }
@@ -243,7 +259,10 @@ mod tests {
     #[tokio::test]
     async fn unknown_parameters_are_refused() {
         let asked = async |query: &str| {
-            let request = Request::builder().uri(format!("/{query}")).body(()).unwrap();
+            let request = Request::builder()
+                .uri(format!("/{query}"))
+                .body(())
+                .unwrap();
             let (mut parts, ()) = request.into_parts();
             Asked::<Nothing>::from_request_parts(&mut parts, &()).await
         };

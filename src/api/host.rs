@@ -22,7 +22,11 @@ fn parse(authority: &str) -> Option<Host> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (address, rest) = rest.split_once(']')?;
         let address: Ipv6Addr = address.parse().ok()?;
-        let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
+        let port = if rest.is_empty() {
+            None
+        } else {
+            Some(rest.strip_prefix(':')?)
+        };
         (Host::Address(address.into()), port)
     } else {
         let (host, port) = match authority.split_once(':') {
@@ -96,7 +100,11 @@ pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    origins.any(|origin| !origin.to_str().is_ok_and(|origin| is_origin_of(origin, host)))
+    origins.any(|origin| {
+        !origin
+            .to_str()
+            .is_ok_and(|origin| is_origin_of(origin, host))
+    })
 }
 
 /// Whether a page of `origin` is one of `host`. The port counts: another port is another program.
@@ -125,7 +133,12 @@ mod tests {
     fn checked(host: &str) -> Result<(), HostError> {
         let allowed = ["punctual.example.org".to_owned()];
         let local = "10.1.2.3:7878".parse().unwrap();
-        check(&"/".parse().unwrap(), &request(&[("host", host)]), local, &allowed)
+        check(
+            &"/".parse().unwrap(),
+            &request(&[("host", host)]),
+            local,
+            &allowed,
+        )
     }
 
     #[test]
@@ -164,7 +177,11 @@ mod tests {
             "example.org",
             "xpunctual.example.org",
         ] {
-            assert_eq!(checked(host), Err(HostError::Unknown(host.into())), "{host}");
+            assert_eq!(
+                checked(host),
+                Err(HostError::Unknown(host.into())),
+                "{host}"
+            );
         }
         for host in [
             "",
@@ -188,7 +205,10 @@ mod tests {
     fn exactly_one_host_and_no_way_around_it() {
         let local = "127.0.0.1:1".parse().unwrap();
         let plain: Uri = "/".parse().unwrap();
-        assert_eq!(check(&plain, &request(&[]), local, &[]), Err(HostError::Malformed));
+        assert_eq!(
+            check(&plain, &request(&[]), local, &[]),
+            Err(HostError::Malformed)
+        );
         let two = request(&[("host", "localhost"), ("host", "localhost")]);
         assert_eq!(check(&plain, &two, local, &[]), Err(HostError::Malformed));
         let absolute: Uri = "http://evil.example/".parse().unwrap();
@@ -226,7 +246,10 @@ mod tests {
         ] {
             assert!(cross(&[("origin", origin)]), "{origin}");
         }
-        assert!(cross(&[("origin", "http://localhost:7878"), ("origin", "http://evil.example")]));
+        assert!(cross(&[
+            ("origin", "http://localhost:7878"),
+            ("origin", "http://evil.example")
+        ]));
         let proxied = request(&[("host", "p.example"), ("origin", "https://p.example")]);
         assert!(!is_cross_site(&proxied));
         let default = request(&[("host", "p.example:80"), ("origin", "http://p.example")]);

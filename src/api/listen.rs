@@ -78,7 +78,10 @@ impl Listeners {
     /// before [`super::serve`].
     ///
     /// Must be called on the runtime that serves.
-    #[allow(clippy::unused_async, reason = "it needs a runtime, and says so by being async")]
+    #[allow(
+        clippy::unused_async,
+        reason = "it needs a runtime, and says so by being async"
+    )]
     pub async fn bind(settings: &Server) -> Result<Self, ApiError> {
         let tcp = settings.listen.iter().map(|&address| {
             tcp(address, &settings.listen).map_err(|why| ApiError::Address { address, why })

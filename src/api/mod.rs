@@ -50,7 +50,7 @@ pub use routes::{Need, Pace as RoutePace, Route, table as routes};
 const PROMPT: Duration = Duration::from_secs(30);
 
 /// How long an answer may take that reads much of the ledger.
-const THOROUGH: Duration = Duration::from_secs(600);
+const THOROUGH: Duration = Duration::from_mins(10);
 
 /// What the handlers share.
 #[derive(Clone)]

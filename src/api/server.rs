@@ -52,7 +52,7 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// After this a connection takes no further request, so that a client that keeps busy gives its
 /// place to others now and then.
-const LIFE: Duration = Duration::from_secs(600);
+const LIFE: Duration = Duration::from_mins(10);
 
 /// How long requests that are under way may take once the API is to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -118,7 +118,7 @@ impl Door for TcpListener {
         // A client that vanished without a word is noticed within two minutes.
         stream.set_nodelay(true)?;
         sockopt::set_socket_keepalive(&stream, true)?;
-        sockopt::set_tcp_keepidle(&stream, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepidle(&stream, Duration::from_mins(1))?;
         sockopt::set_tcp_keepintvl(&stream, Duration::from_secs(15))?;
         sockopt::set_tcp_keepcnt(&stream, 4)?;
         Ok((stream, Peer::Tcp { local }))
@@ -188,7 +188,14 @@ fn admit<S>(
         connections.spawn(connection(stream, peer, app, HEAD, place, stopping));
     } else if let Ok(place) = shared.refusals.clone().try_acquire_owned() {
         let busy = shared.busy.clone();
-        connections.spawn(connection(stream, peer, busy, REFUSED_HEAD, place, stopping));
+        connections.spawn(connection(
+            stream,
+            peer,
+            busy,
+            REFUSED_HEAD,
+            place,
+            stopping,
+        ));
     }
 }
 
@@ -228,12 +235,11 @@ async fn connection<S>(
         _ = stopping.wait_for(|&stopping| stopping) => None,
         () = clock::elapse(LIFE) => None,
     };
-    let ended = match early {
-        Some(ended) => ended,
-        None => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
+    let ended = if let Some(ended) = early {
+        ended
+    } else {
+        served.as_mut().graceful_shutdown();
+        served.await
     };
     if let Err(error) = ended {
         tracing::debug!(%error, ?peer, "a connection ended early");

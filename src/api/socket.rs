@@ -30,11 +30,9 @@ impl Socket {
         };
         if let Some(folder) = path.parent() {
             // A folder that is there keeps its permissions.
-            let made = fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(folder);
-            made.map_err(failed)?;
+            let mut maker = fs::DirBuilder::new();
+            maker.recursive(true).mode(0o755);
+            maker.create(folder).map_err(failed)?;
         }
         make_room(path)?;
         let listener = listen(path, Mode::from_raw_mode(mode)).map_err(failed)?;
@@ -131,7 +129,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(path.exists(), "std leaves the file behind, as a killed daemon does");
+        assert!(
+            path.exists(),
+            "std leaves the file behind, as a killed daemon does"
+        );
         let live = Socket::bind(&path, 0o600).unwrap();
         let second = Socket::bind(&path, 0o600).unwrap_err();
         assert!(matches!(second, ApiError::SocketInUse { .. }), "{second}");

@@ -88,15 +88,11 @@ pub(super) async fn trigger(
     };
     let location = HeaderValue::try_from(format!("/api/v1/runs/{id}"))
         .expect("an id is letters, digits and dashes");
-    let mut response = match ended {
-        Some(run) => Json(wire::Run::from(run)).into_response(),
-        None => {
-            let body = json!({
-                "run_id": id,
-                "message": format!("Job {job} is running in the background."),
-            });
-            (StatusCode::ACCEPTED, Json(body)).into_response()
-        }
+    let mut response = if let Some(run) = ended {
+        Json(wire::Run::from(run)).into_response()
+    } else {
+        let message = format!("Job {job} is running in the background.");
+        accepted(id, &message)
     };
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
@@ -185,9 +181,11 @@ pub(super) async fn cancel(
     let run = runs::find(&context, &caller, id).await?;
     let command = Command::Cancel { run: id };
     context.handle.ask(command, &caller.by).await?;
-    let body = json!({
-        "run_id": id,
-        "message": format!("Run {id} of job {} is being cancelled.", run.job),
-    });
-    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+    let message = format!("Run {id} of job {} is being cancelled.", run.job);
+    Ok(accepted(id, &message))
+}
+
+fn accepted(run: RunId, message: &str) -> Response {
+    let body = json!({ "run_id": run, "message": message });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
 }

@@ -133,6 +133,10 @@ pub struct Statistics {
 }
 
 #[derive(Debug, Serialize)]
+#[allow(
+    clippy::struct_field_names,
+    reason = "the unit belongs to the contract's names"
+)]
 struct Figures {
     p50_s: f64,
     p99_s: f64,

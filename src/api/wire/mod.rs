@@ -9,7 +9,7 @@ mod time;
 
 use serde::Serialize;
 
-pub use audit::{Audit, AuditedJob, AuditProblem};
+pub use audit::{Audit, AuditProblem, AuditedJob};
 pub use health::Readiness;
 pub use job::{Job, JobDetail, State, next_fires};
 pub use run::{Attempt, Run, RunDetail};

@@ -95,7 +95,9 @@ impl From<job::Attempt> for Attempt {
             status: attempt.status,
             started_at: attempt.started_at.into(),
             finished_at: attempt.finished_at.map(Time),
-            duration_s: attempt.finished_at.map(|at| between(attempt.started_at, at)),
+            duration_s: attempt
+                .finished_at
+                .map(|at| between(attempt.started_at, at)),
             pid: attempt.pid,
             exit_code: attempt.exit_code,
             signal: attempt.signal,
