@@ -85,7 +85,9 @@ impl<S: Sync, Q: DeserializeOwned> FromRequestParts<S> for Asked<Q> {
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(query)) => Ok(Self(query)),
             Err(why) => {
-                let mut detail = why.body_text();
+                let text = why.body_text();
+                let reason = text.strip_prefix("Failed to deserialize query string: ");
+                let mut detail = format!("in the query: {}", reason.unwrap_or(&text));
                 // A plus sign in a query stands for a space: the usual slip with times.
                 if parts.uri.query().is_some_and(|query| query.contains('+')) {
                     detail.push_str("; write a `+` as %2B");
