@@ -19,7 +19,7 @@ impl Cron {
         let mut from = instant;
         let mut segment = zone.segment(from);
         loop {
-            if self.fires_at_start(segment) && segment.start == Some(from) {
+            if segment.start == Some(from) && self.fires_at_start(segment) {
                 return Some(from);
             }
             let civil = segment.civil(from).max(self.first_civil(segment));

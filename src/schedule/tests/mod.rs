@@ -33,6 +33,19 @@ const ZONES: [&str; 14] = [
     "UTC",
 ];
 
+/// Fails when something takes longer than the limit each time it is tried: a busy machine may make
+/// it wait now and then, but not five times in a row.
+fn within_limit(what: &str, mut work: impl FnMut()) {
+    for _ in 0..5 {
+        let begun = monotonic();
+        work();
+        if begun.elapsed() < LIMIT {
+            return;
+        }
+    }
+    panic!("{what} took longer than {LIMIT:?}, five times");
+}
+
 fn t(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -227,23 +240,16 @@ fn the_ends_of_time() {
     ] {
         for zone in ["UTC", "Europe/Paris", "Pacific/Apia"] {
             let schedule = cron(&[expression], zone);
-            let begun = monotonic();
-            assert_eq!(schedule.next_after(Timestamp::MAX), None);
-            assert_eq!(schedule.last_through(Timestamp::MIN), None);
-            let newest = schedule.last_through(Timestamp::MAX).unwrap();
-            let first = schedule.next_after(Timestamp::MIN).unwrap();
-            assert!(first <= newest);
-            assert_eq!(schedule.next_after(newest), None, "{expression} {zone}");
-            assert_eq!(schedule.last_through(first), Some(first));
-            assert_eq!(
-                schedule.last_through(first - SignedDuration::from_micros(1)),
-                None
-            );
-            assert!(
-                begun.elapsed() < LIMIT,
-                "{expression} {zone} {:?}",
-                begun.elapsed()
-            );
+            within_limit(expression, || {
+                assert_eq!(schedule.next_after(Timestamp::MAX), None);
+                assert_eq!(schedule.last_through(Timestamp::MIN), None);
+                let newest = schedule.last_through(Timestamp::MAX).unwrap();
+                let first = schedule.next_after(Timestamp::MIN).unwrap();
+                assert!(first <= newest);
+                assert_eq!(schedule.next_after(newest), None, "{expression} {zone}");
+                assert_eq!(schedule.last_through(first), Some(first));
+                assert_eq!(schedule.last_through(first - TICK), None);
+            });
         }
     }
     let leap_days = cron(&["0 0 29 2 *"], "Europe/Paris");
@@ -402,12 +408,10 @@ fn one_shots_and_what_they_are_called() {
 #[test]
 fn many_seconds_are_counted_at_once() {
     let schedule = cron(&["* * * * * *"], "Europe/Paris");
-    let begun = monotonic();
-    for _ in 0..100 {
-        assert_eq!(
-            schedule.count(t("2026-10-24T00:00:00Z"), t("2026-10-26T00:00:00Z")),
-            172_800
-        );
-    }
-    assert!(begun.elapsed() < LIMIT * 5, "{:?}", begun.elapsed());
+    let two_days = (t("2026-10-24T00:00:00Z"), t("2026-10-26T00:00:00Z"));
+    within_limit("counting 100 times", || {
+        for _ in 0..100 {
+            assert_eq!(schedule.count(two_days.0, two_days.1), 172_800);
+        }
+    });
 }

@@ -144,8 +144,6 @@ fn oracle(expression: &str, zone: &TimeZone, from: Timestamp, to: Timestamp) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn walks_are_one_both_ways_and_counted_right(
         expressions in proptest::collection::vec(expression(), 1..4),
@@ -159,7 +157,7 @@ proptest! {
         };
         let mut fires = vec![];
         let mut last = at;
-        for _ in 0..300 {
+        for _ in 0..100 {
             let Some(next) = schedule.next_after(last) else { break };
             prop_assert!(next > last, "{next} is not later than {last}");
             prop_assert_eq!(schedule.last_through(next), Some(next));
@@ -211,7 +209,9 @@ proptest! {
         // croner reads only a bare `*` as no restriction, not `*/2`; `+` with `?` is left out too.
         let fields: Vec<&str> = expression.split_whitespace().collect();
         let days = &fields[fields.len() - 3..];
-        prop_assume!(!days[0].contains("*/") && !days[2].contains("*/"));
+        if days[0].contains("*/") || days[2].contains("*/") {
+            return Ok(());
+        }
         // What can never match takes croner long.
         let Ok(ours) = Schedule::new(spec(list(&[&expression]), "UTC"), "job") else { return Ok(()) };
         let theirs = croner::parser::CronParser::builder()
@@ -257,11 +257,11 @@ proptest! {
         (zone, at) in moment(),
     ) {
         for text in [garbage, near, spaced.join(" ")] {
-            let begun = monotonic();
-            if let Ok(schedule) = Schedule::new(spec(list(&[&text]), zone), "job") {
-                let _ = (schedule.next_after(at), schedule.last_through(at), schedule.text());
-            }
-            prop_assert!(begun.elapsed() < LIMIT, "{text:?} took {:?}", begun.elapsed());
+            within_limit(&text, || {
+                if let Ok(schedule) = Schedule::new(spec(list(&[&text]), zone), "job") {
+                    let _ = (schedule.next_after(at), schedule.last_through(at), schedule.text());
+                }
+            });
         }
     }
 }

@@ -36,7 +36,7 @@ pub(in crate::store) fn last_runs(
             Jobs::All => {
                 // From one job to the next by the index, never over all the rows.
                 let mut next = connection.prepare_cached(&format!(
-                    "SELECT job FROM runs WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
+                    "SELECT job FROM runs INDEXED BY runs_ended WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
                 ))?;
                 let mut behind = String::new();
                 while let Some(job) = next
@@ -58,14 +58,14 @@ pub(in crate::store) fn last_runs(
 fn last_runs_of(connection: &Connection, job: &str) -> rusqlite::Result<Option<LastRuns>> {
     let last = connection
         .prepare_cached(&format!(
-            "SELECT {RUN_COLUMNS} FROM runs WHERE job = ?1 AND {ENDED}
-             ORDER BY scheduled_at DESC, seq DESC LIMIT 1"
+            "SELECT {RUN_COLUMNS} FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
+             ORDER BY scheduled_at DESC LIMIT 1"
         ))?
         .query_row([job], rows::run)
         .optional()?;
     let Some(last) = last else { return Ok(None) };
     let mut statuses = connection.prepare_cached(&format!(
-        "SELECT status FROM runs WHERE job = ?1 AND {ENDED}
+        "SELECT status FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
          ORDER BY scheduled_at DESC LIMIT {JUDGED}"
     ))?;
     let (mut judged, mut succeeded) = (0, 0);
@@ -91,7 +91,7 @@ pub(in crate::store) fn statistics(
     let read = || -> rusqlite::Result<Vec<[Option<i64>; 3]>> {
         connection
             .prepare_cached(&format!(
-                "SELECT due_at, started_at, finished_at FROM runs WHERE job = ?1 AND {ENDED}
+                "SELECT due_at, started_at, finished_at FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
                  ORDER BY scheduled_at DESC LIMIT {MEASURED}"
             ))?
             .query_map([job.as_str()], |row| {
