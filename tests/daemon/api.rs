@@ -12,6 +12,8 @@ use super::daemon::{Daemon, Place, wait_until};
 use super::http::{Answer, Door};
 
 const JOBS: &str = r#"
+    [scheduler]
+    shutdown_grace = "200ms"
     [jobs.beat]
     description = "Shows that the daemon lives"
     every = "100ms"
