@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use punctual::api::{Need, RoutePace, routes};
+use punctual::api::{Need, Pace, routes};
 use punctual::config::Role;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -194,7 +194,7 @@ fn every_route_wants_its_role_and_its_method() {
     assert_eq!(walked, routes().len() * 4 * 6);
     let slow: Vec<_> = routes()
         .into_iter()
-        .filter(|route| route.pace != RoutePace::Prompt)
+        .filter(|route| route.pace != Pace::Prompt)
         .map(|route| route.path)
         .collect();
     assert_eq!(slow, ["/api/v1/jobs/{job}/trigger", "/api/v1/audit"]);
