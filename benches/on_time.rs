@@ -64,7 +64,7 @@ fn main() {
     );
 }
 
-fn report(what: &str, floor: (f64, f64), ours: (f64, f64), missing: usize) {
+fn report(what: &str, floor: (f64, f64), ours: (f64, f64), missing: i64) {
     println!(
         "{what}: floor p50 {:.2} ms p99 {:.2} ms | daemon p50 {:.2} ms p99 {:.2} ms | ratio of \
          p50 {:.2} | rows missing or doubled: {missing}",
@@ -93,7 +93,7 @@ fn at_once(child: &str, jobs: usize, at: &str) -> String {
 
 /// Runs a daemon until `wanted` runs have succeeded; their start delays, and how many rows there
 /// are too few or too many.
-fn run(dir: &Path, name: &str, jobs: &str, wanted: usize) -> (Vec<i128>, usize) {
+fn run(dir: &Path, name: &str, jobs: &str, wanted: i64) -> (Vec<i128>, i64) {
     let folder = dir.join(name);
     std::fs::create_dir(&folder).unwrap();
     let place = folder.display();
@@ -109,7 +109,7 @@ fn run(dir: &Path, name: &str, jobs: &str, wanted: usize) -> (Vec<i128>, usize) 
         }
     };
     ledger.busy_timeout(Duration::from_secs(30)).unwrap();
-    let done = || -> usize {
+    let done = || -> i64 {
         let count = "SELECT count(*) FROM runs WHERE status = 'succeeded'";
         ledger.query_row(count, [], |row| row.get(0)).unwrap()
     };
@@ -139,7 +139,7 @@ fn run(dir: &Path, name: &str, jobs: &str, wanted: usize) -> (Vec<i128>, usize) 
 }
 
 /// Instants between the first and the last of a per-second job without exactly one row.
-fn gaps(ledger: &Connection) -> usize {
+fn gaps(ledger: &Connection) -> i64 {
     ledger
         .query_row(
             "SELECT coalesce(sum(abs((max_at - min_at) / 1000000 + 1 - instants)), 0) FROM (

@@ -44,7 +44,7 @@ fn pure_modules_are_pure() {
     for (path, text) in sources("src") {
         let pure = PURE
             .iter()
-            .any(|module| path.starts_with(format!("src/{module}/")));
+            .any(|module| path.starts_with(&format!("src/{module}/")));
         if pure && !is_test(&path) {
             for (number, line) in code(&text) {
                 for word in IMPURE {

@@ -85,7 +85,9 @@ impl<S: Sync, Q: DeserializeOwned> FromRequestParts<S> for Asked<Q> {
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(query)) => Ok(Self(query)),
             Err(why) => {
-                let mut detail = why.body_text();
+                let text = why.body_text();
+                let reason = text.strip_prefix("Failed to deserialize query string: ");
+                let mut detail = format!("in the query: {}", reason.unwrap_or(&text));
                 // A plus sign in a query stands for a space: the usual slip with times.
                 if parts.uri.query().is_some_and(|query| query.contains('+')) {
                     detail.push_str("; write a `+` as %2B");
@@ -129,6 +131,11 @@ impl<S: Sync, B: DeserializeOwned + Default> FromRequest<S> for Sent<B> {
         let bytes = read(body).await?;
         if bytes.is_empty() {
             return Ok(Self(B::default()));
+        }
+        // The reader of structs would take the values of a list one by one.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            let detail = "the body is a list, and should be an object: { … }";
+            return Err(Problem::new(Kind::WrongBody, detail));
         }
         let sent = serde_json::from_slice(&bytes).map_err(|why| {
             let kind = match why.classify() {
@@ -220,7 +227,7 @@ mod tests {
                 Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
             );
         }
-        for bad in ["{", "x", "{}x", "\u{0}", &"[".repeat(100_000)] {
+        for bad in ["{", "x", "{}x", "\u{0}"] {
             assert_eq!(
                 sent(json, bad.to_owned()).await,
                 Err(StatusCode::BAD_REQUEST),
@@ -229,12 +236,13 @@ mod tests {
         }
         for wrong in [
             r#"{"x":1}"#,
-            "[1]",
+            "[{}]",
+            &"[".repeat(100_000),
             r#"{"params":{"a":1}}"#,
             r#"{"params":{},"params":{}}"#,
         ] {
             let status = Err(StatusCode::UNPROCESSABLE_ENTITY);
-            assert_eq!(sent(json, wrong).await, status, "{wrong}");
+            assert_eq!(sent(json, wrong.to_owned()).await, status, "{wrong:.20}");
         }
     }
 

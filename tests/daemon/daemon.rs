@@ -11,7 +11,7 @@ use punctual::clock;
 use rusqlite::{Connection, OpenFlags};
 
 /// Nothing here takes longer than this on a machine that is merely busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with a config, a ledger and, now and then, a daemon.
 pub struct Place {

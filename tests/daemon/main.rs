@@ -1,4 +1,5 @@
 //! The real daemon, from outside: real processes, a real ledger, real signals.
+#![allow(clippy::unwrap_used, reason = "a test: a panic is the report")]
 
 mod daemon;
 

@@ -50,7 +50,7 @@ pub struct AuditProblem {
     /// What, in a word: `missing`, `doubled`, `stray`, `wrong_count`, `undecided`, `no_mark`,
     /// `unreadable`.
     pub problem: String,
-    /// The same in a sentence.
+    /// The same in words.
     pub detail: String,
 }
 
@@ -75,7 +75,7 @@ impl From<&store::Problem> for AuditProblem {
             job: problem.job.clone(),
             instant: problem.instant.into(),
             problem: word(&problem.kind).to_owned(),
-            detail: problem.to_string(),
+            detail: sentence(&problem.kind),
         }
     }
 }
@@ -101,5 +101,24 @@ fn word(kind: &store::ProblemKind) -> &'static str {
         Kind::Undecided => "undecided",
         Kind::NoMark => "no_mark",
         Kind::Unreadable { .. } => "unreadable",
+    }
+}
+
+fn sentence(kind: &store::ProblemKind) -> String {
+    use store::ProblemKind as Kind;
+    match kind {
+        Kind::Missing => "no row has this instant".to_owned(),
+        Kind::Doubled => "more than one row has this instant".to_owned(),
+        Kind::Stray => "a row has this instant, but the schedule does not name it".to_owned(),
+        Kind::WrongCount { expected, found } => {
+            format!("the span from here counts {found} instants, the schedule names {expected}")
+        }
+        Kind::Undecided => "long past, and its row is still `scheduled`".to_owned(),
+        Kind::NoMark => {
+            "there is a schedule from here on, but no mark of how far it is decided".to_owned()
+        }
+        Kind::Unreadable { detail } => {
+            format!("the schedule kept from here on cannot be read: {detail}")
+        }
     }
 }
