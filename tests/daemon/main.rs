@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test: a panic is the report")]
 
 mod daemon;
+mod http;
 
+mod api;
 mod crash;
 mod fires;
 mod shutdown;
