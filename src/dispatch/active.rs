@@ -194,11 +194,7 @@ impl Live {
     pub(super) fn latest_start(&self) -> Option<Timestamp> {
         let deadline = self.plan.starting_deadline?;
         let waits = self.phase == Phase::Waiting && self.run.trigger == Trigger::Schedule;
-        self.run
-            .due_at
-            .checked_add(deadline)
-            .ok()
-            .filter(|_| waits)
+        self.run.due_at.checked_add(deadline).ok().filter(|_| waits)
     }
 
     /// Whether it has.

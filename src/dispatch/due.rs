@@ -83,7 +83,11 @@ impl JobState {
 
     /// Fires that waited for a slot beyond their deadline are missed.
     fn expire_waiting(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        let too_late = |id: RunId| active.get(id).is_some_and(|live| live.is_too_late(view.now));
+        let too_late = |id: RunId| {
+            active
+                .get(id)
+                .is_some_and(|live| live.is_too_late(view.now))
+        };
         let running = self.running.iter().copied();
         let expired: Vec<RunId> = running.filter(|&id| too_late(id)).collect();
         for id in expired {
@@ -117,7 +121,10 @@ impl JobState {
         let due = |nominal| schedule.due_at(nominal);
         let lead = view.now.saturating_add(LEAD).unwrap_or(Timestamp::MAX);
         let horizon = view.now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-        if self.next_undecided().is_some_and(|nominal| due(nominal) <= lead) {
+        if self
+            .next_undecided()
+            .is_some_and(|nominal| due(nominal) <= lead)
+        {
             self.claim_while(|nominal| due(nominal) <= horizon, view, active, out);
         }
     }

@@ -131,9 +131,10 @@ impl JobState {
     pub(super) fn warn_if_over(&self, now: Timestamp, out: &mut Out) {
         if self.plan.enabled && self.next_undecided().is_none() {
             let job = self.plan.name.clone();
-            let message = "its schedule names no instant later than now, so it is finished without \
+            let message =
+                "its schedule names no instant later than now, so it is finished without \
                            having run; correct its time or remove it"
-                .to_owned();
+                    .to_owned();
             out.emit(now, EventKind::Warning { job, message });
         }
     }

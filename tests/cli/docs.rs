@@ -89,14 +89,17 @@ fn links_lead_somewhere() {
 #[test]
 fn no_document_names_a_place_that_readers_do_not_have() {
     for (path, text) in documents() {
-        for (number, line) in text.lines().zip(1..) {
+        for (line, number) in text.lines().zip(1..) {
             for word in absolute_paths(line) {
                 assert!(
                     KNOWN_PATHS.iter().any(|known| word.starts_with(known)),
                     "{path}:{number}: {word}"
                 );
             }
-            assert!(!line.contains("../.."), "{path}:{number}: leaves the project");
+            assert!(
+                !line.contains("../.."),
+                "{path}:{number}: leaves the project"
+            );
         }
     }
 }

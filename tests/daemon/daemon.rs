@@ -224,6 +224,11 @@ impl Drop for Daemon {
     }
 }
 
+/// The tables of so many jobs.
+pub fn jobs(count: usize, table: impl Fn(usize) -> String) -> String {
+    (0..count).map(table).collect()
+}
+
 /// Waits until `level` gives something; looks again every few milliseconds.
 pub fn wait_until<T>(what: &str, mut level: impl FnMut() -> Option<T>) -> T {
     let deadline = clock::monotonic() + PATIENCE;

@@ -39,7 +39,10 @@ impl Ledger {
             .filter(|run| run.status.is_final() && !at_shutdown(run))
             .cloned()
             .collect();
-        let outcomes = writes.iter().filter_map(|write| self.apply(write)).collect();
+        let outcomes = writes
+            .iter()
+            .filter_map(|write| self.apply(write))
+            .collect();
         for before in over {
             let after = self.runs.get(&before.id);
             assert!(
@@ -103,8 +106,7 @@ impl Ledger {
 
     fn put(&mut self, run: Run) {
         if let Some(known) = self.runs.get(&run.id) {
-            self.fires
-                .remove(&(known.job.clone(), known.scheduled_at));
+            self.fires.remove(&(known.job.clone(), known.scheduled_at));
         }
         if run.trigger != Trigger::Manual && run.span.is_none() {
             let before = self
@@ -187,7 +189,10 @@ impl Ledger {
 
     /// Everything that is wrong with the accounts of all jobs.
     pub fn audit(&self) -> Vec<String> {
-        self.flags.values().flat_map(|it| self.audit_job(it)).collect()
+        self.flags
+            .values()
+            .flat_map(|it| self.audit_job(it))
+            .collect()
     }
 
     /// What is wrong with one job's account: an instant up to its mark without a row, or with two,

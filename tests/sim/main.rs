@@ -26,6 +26,9 @@ fn scenarios() {
         .collect();
     files.sort();
     assert!(!files.is_empty());
-    let failures: Vec<String> = files.iter().flat_map(|file| scenario::check(file)).collect();
+    let failures: Vec<String> = files
+        .iter()
+        .flat_map(|file| scenario::check(file))
+        .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use punctual::dispatch::{
-    Answer, Command, CommandId, Dispatcher, Effect, Input, Refusal, Start,
-};
+use punctual::dispatch::{Answer, Command, CommandId, Dispatcher, Effect, Input, Refusal, Start};
 use punctual::job::{
-    AttemptEnd, ConcurrencyPolicy, EventKind, JobName, Plan, Pool, RunId, StopCause, Trigger,
-    Write,
+    AttemptEnd, ConcurrencyPolicy, EventKind, JobName, Plan, Pool, RunId, StopCause, Trigger, Write,
 };
 
 use crate::ledger::Ledger;
@@ -421,7 +418,8 @@ impl World {
                     format!("refused: {}", hide_ids(&refusal))
                 }
             };
-            self.said.push((self.now(), format!("> {command}: {answer}")));
+            self.said
+                .push((self.now(), format!("> {command}: {answer}")));
         }
     }
 
