@@ -1,33 +1,168 @@
-//! The admin API: HTTP in, commands and snapshots out.
+//! The admin API: every request comes through one table of routes (`routes`), one gate (`access`)
+//! and one mapping of errors (`error`).
+//!
+//! A connection's way: [`Listeners`] → `server` (limits of number and time) → `access` (host, site,
+//! who, role) → `asked` (path, query and body, checked) → one file per resource → `wire` (shapes).
+//! The API sees the daemon through [`Handle`] alone.
+
+mod access;
+mod asked;
+mod audit;
+mod error;
+mod health;
+mod host;
+mod jobs;
+mod listen;
+mod output;
+mod patience;
+mod pattern;
+mod routes;
+mod runs;
+mod scheduler;
+mod server;
+mod socket;
+mod steer;
+pub mod wire;
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
+
+use crate::clock;
 use crate::config::Server;
 use crate::daemon::Handle;
+use access::{Caller, Gate};
+use error::{Kind, Problem};
 
-/// Trouble with the API.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ApiError(String);
+pub use listen::{ApiError, Listeners};
+pub use routes::{Need, Pace, Route, table as routes};
 
-/// Bound sockets.
-#[derive(Debug)]
-pub struct Listeners;
+/// How long an answer may take that should come at once.
+const PROMPT: Duration = Duration::from_secs(30);
 
-impl Listeners {
-    /// Binds.
-    pub async fn bind(_settings: &Server) -> Result<Self, ApiError> {
-        Ok(Self)
+/// How long an answer may take that reads much of the ledger.
+const THOROUGH: Duration = Duration::from_mins(10);
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Context {
+    handle: Handle,
+    /// Turns true when the API is to end.
+    stopping: watch::Receiver<bool>,
+}
+
+/// Serves the API until `stop`, then lets requests that are under way come to an end, for some
+/// seconds.
+pub async fn serve(
+    handle: Handle,
+    settings: Server,
+    listeners: Listeners,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ApiError> {
+    let (stopper, stopping) = watch::channel(false);
+    let routes = routes::table();
+    let gate = Gate::new(&settings, rustix::process::geteuid().as_raw(), &routes);
+    let context = Context {
+        handle,
+        stopping: stopping.clone(),
+    };
+    let app = routes::router(routes)
+        .layer(middleware::from_fn_with_state(Arc::new(gate), pass))
+        .with_state(context);
+    server::run(listeners, app, busy(), stopper, stopping, stop).await;
+    Ok(())
+}
+
+/// What is answered to connections beyond the limit.
+fn busy() -> Router {
+    Router::new().fallback(async |request: Request| {
+        let problem = Problem::new(
+            Kind::Busy,
+            "the daemon serves as many connections as it can; try again in a moment",
+        );
+        seal(problem.into_response(), request.uri().path())
+    })
+}
+
+/// What every request goes through.
+async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let (response, by) = match gate.admit(&mut request).await {
+        Ok(pace) => {
+            let caller = request.extensions().get::<Caller>();
+            let by = caller.map(|caller| caller.by.clone());
+            (within(pace, next.run(request)).await, by)
+        }
+        Err(problem) => (problem.into_response(), None),
+    };
+    note(&method, &path, by.as_deref(), &response);
+    seal(response, &path)
+}
+
+/// Bounds the time that an answer takes.
+async fn within(pace: Pace, answer: impl Future<Output = Response>) -> Response {
+    let patience = match pace {
+        Pace::Prompt => PROMPT,
+        Pace::Thorough => THOROUGH,
+        Pace::Waits => return answer.await,
+    };
+    tokio::select! {
+        response = answer => response,
+        () = clock::elapse(patience) => {
+            let detail = format!(
+                "there is no answer after {} s; look at /readyz and try again",
+                patience.as_secs()
+            );
+            Problem::new(Kind::TimedOut, detail).into_response()
+        }
     }
 }
 
-/// Serves.
-pub async fn serve(
-    _handle: Handle,
-    _settings: Server,
-    _listeners: Listeners,
-    stop: impl Future<Output = ()> + Send,
-) -> Result<(), ApiError> {
-    stop.await;
-    Ok(())
+/// Writes down every change with who asked, and every failure of ours.
+fn note(method: &Method, path: &str, by: Option<&str>, response: &Response) {
+    let status = response.status();
+    let problem = response.extensions().get::<Problem>();
+    let detail = problem.map(Problem::detail);
+    let by = by.unwrap_or("nobody known");
+    if status.is_server_error() && detail.is_some() {
+        tracing::warn!(by, %method, path, status = status.as_u16(), detail, "request failed");
+    } else if !matches!(*method, Method::GET | Method::HEAD) {
+        tracing::info!(by, %method, path, status = status.as_u16(), detail, "change asked for");
+    } else if matches!(status.as_u16(), 401 | 403 | 421) {
+        tracing::info!(by, %method, path, status = status.as_u16(), detail, "request refused");
+    }
+}
+
+/// Adds what every answer has: the body of a problem and the headers that keep browsers careful.
+fn seal(mut response: Response, path: &str) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        *response.body_mut() = Body::from(problem.body(path));
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }

@@ -2,7 +2,9 @@
 
 mod audit;
 mod check;
+mod client;
 mod exit;
+mod instant;
 mod next;
 mod serve;
 

@@ -11,8 +11,8 @@ use crate::telemetry::{self, LogFormat};
 /// Runs the daemon in the foreground.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config; else $PUNCTUAL_CONFIG, /etc/punctual/config.toml,
-    /// $XDG_CONFIG_HOME/punctual/config.toml.
+    /// The config; without it, the first there is of `$PUNCTUAL_CONFIG`,
+    /// `/etc/punctual/config.toml` and `$XDG_CONFIG_HOME/punctual/config.toml`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How log lines look, on standard error.

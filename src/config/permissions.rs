@@ -52,7 +52,8 @@ impl Untrusted {
 
 /// Refuses a file or folder that others than root may write, when `euid` is root.
 ///
-/// For an ordinary user everything passes: the daemon can do no more than who started it.
+/// For an ordinary user everything passes: the daemon can do no more than who started it. In a
+/// sticky folder (`/tmp`) others may add files, but neither replace nor remove root's own.
 pub fn check(path: &Path, euid: u32) -> Result<(), Untrusted> {
     if euid != 0 {
         return Ok(());
@@ -64,7 +65,9 @@ pub fn check(path: &Path, euid: u32) -> Result<(), Untrusted> {
     };
     let mode = metadata.mode() & 0o7777;
     match metadata.uid() {
-        _ if mode & 0o022 != 0 => Err(Untrusted::Mode { path, mode }),
+        _ if mode & 0o022 != 0 && !(metadata.is_dir() && mode & 0o1000 != 0) => {
+            Err(Untrusted::Mode { path, mode })
+        }
         0 => Ok(()),
         owner => Err(Untrusted::Owner { path, owner }),
     }
@@ -90,6 +93,12 @@ mod tests {
             assert!(check(file.path(), 1000).is_ok());
         }
         mode(0o644);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777)).unwrap();
+        assert!(
+            !matches!(check(folder.path(), 0), Err(Untrusted::Mode { .. })),
+            "sticky"
+        );
         let own = std::fs::metadata(file.path()).unwrap().uid();
         match check(file.path(), 0) {
             Ok(()) => assert_eq!(own, 0),

@@ -16,7 +16,7 @@ impl Driver {
         let mut replies = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Start(start) => self.start(*start),
+                Effect::Start(start) => self.start(&start),
                 Effect::Write { writes, urgency } => batch = Some((writes, urgency)),
                 Effect::Stop {
                     run,
@@ -42,7 +42,7 @@ impl Driver {
         }
     }
 
-    fn start(&self, start: Start) {
+    fn start(&self, start: &Start) {
         let Action::Process(process) = &start.plan.action;
         self.runner.launch(Launch {
             run: start.run.id,

@@ -33,6 +33,9 @@ const HAND_OUT: usize = 8_192;
 /// A tick is due every 500 ms; after this without one the scheduler does not tick.
 const STALE: Duration = Duration::from_secs(3);
 
+/// Whose log lines are the crate's own.
+pub const LOG_TARGET: &str = "tokio_cron_scheduler";
+
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("tokio-cron-scheduler does not start: {0}")]

@@ -142,7 +142,7 @@ impl Attempt {
                 status = exited(&self.exit) => break status,
                 Ok(()) = self.orders.changed() => self.obey(),
                 () = &mut self.deadline => self.escalate(Some(Cause::Timeout)),
-                () = read_either(&mut self.stdout, &mut self.stderr, &self.live.capture) => {
+                () = read_either(&mut self.stdout, &mut self.stderr, Some(&self.live.capture)) => {
                     tokio::task::yield_now().await;
                 }
             }
@@ -162,12 +162,8 @@ impl Attempt {
                 Phase::Killing(_) => self.signal_all(Signal::KILL),
                 Phase::Asked(_) => {}
             }
-            tokio::select! {
-                biased;
-                Ok(()) = self.orders.changed() => self.obey(),
-                () = &mut self.deadline => self.escalate(None),
-                () = clock::elapse(pause) => pause = (pause * 2).min(LAST_LOOK),
-            }
+            self.pause(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
         }
         let reaped = wait_for(&self.exit, WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         if !matches!(reaped, Ok(Some(_))) {
@@ -175,6 +171,23 @@ impl Attempt {
                 pid = self.leader.pid,
                 "somebody else waited for a run's process"
             );
+        }
+    }
+
+    /// Waits a while, or until there is something to do about the leftovers, which is done; meanwhile
+    /// reads what they print and throws it away.
+    async fn pause(&mut self, span: Duration) {
+        let mut over = Box::pin(clock::elapse(span));
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = self.orders.changed() => return self.obey(),
+                () = &mut self.deadline => return self.escalate(None),
+                () = &mut over => return,
+                () = read_either(&mut self.stdout, &mut self.stderr, None) => {
+                    tokio::task::yield_now().await;
+                }
+            }
         }
     }
 
@@ -268,7 +281,11 @@ impl Attempt {
 }
 
 /// One turn of whichever stream has something; neither has the right of way.
-async fn read_either(stdout: &mut PipeReader, stderr: &mut PipeReader, capture: &Mutex<Capture>) {
+async fn read_either(
+    stdout: &mut PipeReader,
+    stderr: &mut PipeReader,
+    capture: Option<&Mutex<Capture>>,
+) {
     tokio::select! {
         () = stdout.turn(capture) => {}
         () = stderr.turn(capture) => {}

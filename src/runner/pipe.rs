@@ -33,9 +33,10 @@ impl PipeReader {
         }
     }
 
-    /// Waits until there is something to read, and takes a turn's worth of it. Never returns once
-    /// the pipe is closed. May be dropped at any time without losing bytes.
-    pub(super) async fn turn(&mut self, capture: &Mutex<Capture>) {
+    /// Waits until there is something to read, and takes a turn's worth of it; without a capture it
+    /// is thrown away. Never returns once the pipe is closed. May be dropped at any time without
+    /// losing bytes.
+    pub(super) async fn turn(&mut self, capture: Option<&Mutex<Capture>>) {
         let Some(fd) = &self.fd else {
             return pending().await;
         };
@@ -47,6 +48,7 @@ impl PipeReader {
         for _ in 0..CHUNKS_A_TURN {
             match guard.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut chunk)?)) {
                 Ok(Ok(len)) if len > 0 => {
+                    let Some(capture) = capture else { continue };
                     take(&mut self.redactor, self.stream, &chunk[..len], capture);
                 }
                 Ok(Err(why)) if why.kind() == std::io::ErrorKind::Interrupted => {}
@@ -61,9 +63,10 @@ impl PipeReader {
     }
 
     /// The process is dead: takes what it had written, which is what the pipe holds right now. What
-    /// a background child writes later is nobody's.
+    /// a background child writes later is nobody's. The pipe stays open all the same: a child that
+    /// was asked to stop may say so, and must not die of it.
     pub(super) fn finish(&mut self, capture: &Mutex<Capture>) {
-        if let Some(fd) = self.fd.take() {
+        if let Some(fd) = &self.fd {
             let mut left = rustix::io::ioctl_fionread(fd.get_ref()).unwrap_or(0);
             let mut chunk = [0; CHUNK];
             while left > 0 {

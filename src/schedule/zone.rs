@@ -2,6 +2,8 @@
 //!
 //! Instants are whole seconds since the Unix epoch here, offsets are seconds east of UTC.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -157,10 +159,10 @@ impl Segment {
         second + self.offset
     }
 
-    /// The civil seconds that its start skipped, with the first one behind them: `low..=high`.
-    pub fn gap(&self) -> Option<(i64, i64)> {
+    /// The civil seconds that its start jumped over.
+    pub fn gap(&self) -> Option<Range<i64>> {
         let start = self.start?;
-        (self.before < self.offset).then_some((start + self.before, start + self.offset))
+        (self.before < self.offset).then_some(start + self.before..start + self.offset)
     }
 
     /// Where it shows civil seconds that were shown before its start: the first one behind them.
@@ -263,7 +265,7 @@ mod tests {
         assert_eq!(winter.fold_end(), Some(winter.start.unwrap() - 14_400));
         let summer = zone.following(winter).unwrap();
         assert_eq!(summer, zone.segment(summer.start.unwrap()));
-        assert_eq!(summer.gap().map(|(low, high)| high - low), Some(3600));
+        assert_eq!(summer.gap().map(|gap| gap.end - gap.start), Some(3600));
         assert_eq!((summer.fold_end(), winter.gap()), (None, None));
         assert_eq!(zone.preceding(summer), Some(winter));
         assert_eq!(zone.segment(summer.start.unwrap() - 1), winter);

@@ -16,8 +16,9 @@ use crate::clock;
 use crate::job::{Attempt, JobFlags, JobName, Run};
 use crate::schedule::ScheduleSpec;
 
-/// How many batches may wait before whoever brings the next one waits, too.
-const INBOX: usize = 1_024;
+/// How many batches may wait before whoever brings the next one waits, too. A thousand fires a
+/// second bring three thousand; a disk that stalls for some seconds must hold nobody up.
+const INBOX: usize = 65_536;
 
 /// The ledger, taken for writing by this process alone. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]

@@ -11,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 
 pub use news::news;
 
+use crate::engine::LOG_TARGET;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -24,7 +26,7 @@ pub enum LogFormat {
 /// unless `RUST_LOG` says otherwise.
 pub fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,tokio_cron_scheduler=warn"));
+        .unwrap_or_else(|_| EnvFilter::new(format!("info,{LOG_TARGET}=warn")));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,7 +1,12 @@
 //! The real daemon, from outside: real processes, a real ledger, real signals.
+#![allow(clippy::unwrap_used, reason = "a test: a panic is the report")]
 
 mod daemon;
+mod http;
 
+mod api;
+mod api_limits;
+mod audit;
 mod crash;
 mod fires;
 mod shutdown;

@@ -71,7 +71,7 @@ fn a_leftover_is_asked_first_and_may_finish() {
     let dir = tempfile::tempdir().unwrap();
     let done = dir.path().join("done");
     let line = format!(
-        "(trap 'echo finished >{0}.new; mv {0}.new {0}; exit' TERM; echo armed >&3; \
+        "(trap 'echo stopping; echo finished >{0}.new; mv {0}.new {0}; exit' TERM; echo armed >&3; \
          while :; do sleep 0.01; done) 3>{1} & while ! [ -s {1} ]; do sleep 0.01; done",
         done.display(),
         dir.path().join("armed").display()

@@ -358,7 +358,7 @@ async fn figures_are_drawn_from_what_ran() {
         .unwrap();
     assert_eq!(all.len(), 1, "b never ran");
     let a = &all[&name("a")];
-    assert_eq!((a.last.id, a.judged, a.succeeded), (last, 90, 80));
+    assert_eq!((a.last.id, a.judged, a.succeeded), (last, 100, 89));
     let some = punctual::store::Jobs::Only(vec![name("b"), name("a")]);
     assert_eq!(home.reader.last_runs(some).await.unwrap(), all);
 

@@ -19,7 +19,7 @@ impl Cron {
         let mut from = instant;
         let mut segment = zone.segment(from);
         loop {
-            if self.fires_at_start(segment) && segment.start == Some(from) {
+            if segment.start == Some(from) && self.fires_at_start(segment) {
                 return Some(from);
             }
             let civil = segment.civil(from).max(self.first_civil(segment));
@@ -84,11 +84,11 @@ impl Cron {
     /// Whether it fires at the start of a stretch for times that were jumped over there.
     pub(super) fn fires_at_start(&self, segment: Segment) -> bool {
         match (self.parsed.kind, segment.gap()) {
-            (Kind::Fixed, Some((low, high))) => self
+            (Kind::Fixed, Some(gap)) => self
                 .parsed
                 .pattern
-                .at_or_after(low)
-                .is_some_and(|civil| civil <= high),
+                .at_or_after(gap.start)
+                .is_some_and(|civil| civil < gap.end),
             _ => false,
         }
     }

@@ -33,6 +33,19 @@ const ZONES: [&str; 14] = [
     "UTC",
 ];
 
+/// Fails when something takes longer than the limit each time it is tried: a busy machine may make
+/// it wait now and then, but not five times in a row.
+fn within_limit(what: &str, mut work: impl FnMut()) {
+    for _ in 0..5 {
+        let begun = monotonic();
+        work();
+        if begun.elapsed() < LIMIT {
+            return;
+        }
+    }
+    panic!("{what} took longer than {LIMIT:?}, five times");
+}
+
 fn t(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -217,6 +230,32 @@ fn clock_changes() {
 }
 
 #[test]
+fn clock_changes_backwards_and_counted() {
+    // Asked in the second pass, before its own time comes there: the first pass had it.
+    for expression in ["45 1 1 11 *", "*/60 45 1 1 11 *"] {
+        let yearly = cron(&[expression], "America/New_York");
+        let newest = yearly.last_through(t("2026-11-01T06:15:00Z"));
+        assert_eq!(newest, Some(t("2026-11-01T05:45:00Z")), "{expression}");
+    }
+    let counted =
+        |expressions: &[&str], from, to| cron(expressions, "Europe/Paris").count(t(from), t(to));
+    let gap = ("2026-03-29T00:30:00Z", "2026-03-29T01:45:00Z");
+    assert_eq!(counted(&["0,30 2,3 * * *"], gap.0, gap.1), 2);
+    assert_eq!(counted(&["0,30 2 * * *"], gap.0, gap.1), 1);
+    assert_eq!(
+        counted(&["0,30 2 * * *", "*/30 2-3 * * *"], gap.0, gap.1),
+        2
+    );
+    let fold = ("2026-10-24T23:45:00Z", "2026-10-25T01:45:00Z");
+    assert_eq!(counted(&["0,30 2 * * *"], fold.0, fold.1), 2);
+    assert_eq!(counted(&["*/30 2 * * *"], fold.0, fold.1), 4);
+    assert_eq!(
+        counted(&["0,15 2 * * *", "*/30 2 * * *"], fold.0, fold.1),
+        5
+    );
+}
+
+#[test]
 fn the_ends_of_time() {
     for expression in [
         "* * * * * *",
@@ -227,23 +266,16 @@ fn the_ends_of_time() {
     ] {
         for zone in ["UTC", "Europe/Paris", "Pacific/Apia"] {
             let schedule = cron(&[expression], zone);
-            let begun = monotonic();
-            assert_eq!(schedule.next_after(Timestamp::MAX), None);
-            assert_eq!(schedule.last_through(Timestamp::MIN), None);
-            let newest = schedule.last_through(Timestamp::MAX).unwrap();
-            let first = schedule.next_after(Timestamp::MIN).unwrap();
-            assert!(first <= newest);
-            assert_eq!(schedule.next_after(newest), None, "{expression} {zone}");
-            assert_eq!(schedule.last_through(first), Some(first));
-            assert_eq!(
-                schedule.last_through(first - SignedDuration::from_micros(1)),
-                None
-            );
-            assert!(
-                begun.elapsed() < LIMIT,
-                "{expression} {zone} {:?}",
-                begun.elapsed()
-            );
+            within_limit(expression, || {
+                assert_eq!(schedule.next_after(Timestamp::MAX), None);
+                assert_eq!(schedule.last_through(Timestamp::MIN), None);
+                let newest = schedule.last_through(Timestamp::MAX).unwrap();
+                let first = schedule.next_after(Timestamp::MIN).unwrap();
+                assert!(first <= newest);
+                assert_eq!(schedule.next_after(newest), None, "{expression} {zone}");
+                assert_eq!(schedule.last_through(first), Some(first));
+                assert_eq!(schedule.last_through(first - TICK), None);
+            });
         }
     }
     let leap_days = cron(&["0 0 29 2 *"], "Europe/Paris");
@@ -402,12 +434,10 @@ fn one_shots_and_what_they_are_called() {
 #[test]
 fn many_seconds_are_counted_at_once() {
     let schedule = cron(&["* * * * * *"], "Europe/Paris");
-    let begun = monotonic();
-    for _ in 0..100 {
-        assert_eq!(
-            schedule.count(t("2026-10-24T00:00:00Z"), t("2026-10-26T00:00:00Z")),
-            172_800
-        );
-    }
-    assert!(begun.elapsed() < LIMIT * 5, "{:?}", begun.elapsed());
+    let two_days = (t("2026-10-24T00:00:00Z"), t("2026-10-26T00:00:00Z"));
+    within_limit("counting 100 times", || {
+        for _ in 0..100 {
+            assert_eq!(schedule.count(two_days.0, two_days.1), 172_800);
+        }
+    });
 }

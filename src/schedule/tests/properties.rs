@@ -61,10 +61,29 @@ fn expression() -> impl Strategy<Value = String> {
         .prop_map(|(s, m, h, dom, month, dow)| format!("{s} {m} {h} {dom} {month} {dow}"))
 }
 
+/// An expression of the small hours, in which clocks change.
+fn night_expression() -> impl Strategy<Value = String> {
+    let minute = prop_oneof![
+        3 => proptest::sample::subsequence(vec!["0", "15", "30", "45", "59"], 1..4)
+            .prop_map(|minutes| minutes.join(",")),
+        1 => proptest::sample::select(vec!["*/15", "*/20", "0-30", "*"]).prop_map(str::to_owned),
+    ];
+    let hour = prop_oneof![
+        3 => proptest::sample::subsequence(vec!["0", "1", "2", "3", "4", "23"], 1..5)
+            .prop_map(|hours| hours.join(",")),
+        1 => proptest::sample::select(vec!["*", "*/2", "0-4", "1-3"]).prop_map(str::to_owned),
+    ];
+    (minute, hour).prop_map(|(minute, hour)| format!("{minute} {hour} * * *"))
+}
+
+fn any_expression() -> impl Strategy<Value = String> {
+    prop_oneof![expression(), night_expression()]
+}
+
 /// A zone and an instant, mostly within two days of a clock change.
 fn moment() -> impl Strategy<Value = (&'static str, Timestamp)> {
     let year = 631_152_000..2_524_608_000_i64; // 1990 to 2050
-    let near = -172_800..172_800_i64;
+    let near = prop_oneof![-172_800..172_800_i64, -14_400..14_400_i64];
     (
         proptest::sample::select(&ZONES[..]),
         year,
@@ -144,11 +163,9 @@ fn oracle(expression: &str, zone: &TimeZone, from: Timestamp, to: Timestamp) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn walks_are_one_both_ways_and_counted_right(
-        expressions in proptest::collection::vec(expression(), 1..4),
+        expressions in proptest::collection::vec(any_expression(), 1..4),
         (zone, at) in moment(),
     ) {
         let texts: Vec<&str> = expressions.iter().map(String::as_str).collect();
@@ -159,7 +176,7 @@ proptest! {
         };
         let mut fires = vec![];
         let mut last = at;
-        for _ in 0..300 {
+        for _ in 0..60 {
             let Some(next) = schedule.next_after(last) else { break };
             prop_assert!(next > last, "{next} is not later than {last}");
             prop_assert_eq!(schedule.last_through(next), Some(next));
@@ -179,7 +196,7 @@ proptest! {
 
     #[test]
     fn counts_what_a_walk_over_a_clock_change_meets(
-        expressions in proptest::collection::vec(expression(), 1..4),
+        expressions in proptest::collection::vec(any_expression(), 1..4),
         (zone, at) in moment(),
         hours in 1..60_i64,
     ) {
@@ -195,11 +212,12 @@ proptest! {
 
     #[test]
     fn agrees_with_a_reading_minute_by_minute(
-        minute in field(0, 59, &[]),
-        hour in field(0, 23, &[]),
+        expression in prop_oneof![
+            night_expression(),
+            (field(0, 59, &[]), field(0, 23, &[])).prop_map(|(m, h)| format!("{m} {h} * * *")),
+        ],
         (zone, at) in moment(),
     ) {
-        let expression = format!("{minute} {hour} * * *");
         let schedule = cron(&[&expression], zone);
         let to = at + SignedDuration::from_hours(30);
         let wanted = oracle(&expression, schedule.zone(), at, to);
@@ -211,7 +229,9 @@ proptest! {
         // croner reads only a bare `*` as no restriction, not `*/2`; `+` with `?` is left out too.
         let fields: Vec<&str> = expression.split_whitespace().collect();
         let days = &fields[fields.len() - 3..];
-        prop_assume!(!days[0].contains("*/") && !days[2].contains("*/"));
+        if days[0].contains("*/") || days[2].contains("*/") {
+            return Ok(());
+        }
         // What can never match takes croner long.
         let Ok(ours) = Schedule::new(spec(list(&[&expression]), "UTC"), "job") else { return Ok(()) };
         let theirs = croner::parser::CronParser::builder()
@@ -257,11 +277,11 @@ proptest! {
         (zone, at) in moment(),
     ) {
         for text in [garbage, near, spaced.join(" ")] {
-            let begun = monotonic();
-            if let Ok(schedule) = Schedule::new(spec(list(&[&text]), zone), "job") {
-                let _ = (schedule.next_after(at), schedule.last_through(at), schedule.text());
-            }
-            prop_assert!(begun.elapsed() < LIMIT, "{text:?} took {:?}", begun.elapsed());
+            within_limit(&text, || {
+                if let Ok(schedule) = Schedule::new(spec(list(&[&text]), zone), "job") {
+                    let _ = (schedule.next_after(at), schedule.last_through(at), schedule.text());
+                }
+            });
         }
     }
 }

@@ -14,14 +14,14 @@ use crate::store::{Account, AuditReport, AuditScope, ProblemKind, StoreError, St
 /// How long after its instant a fire of a running daemon must have been decided.
 const DECIDED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// One instant each, and spans, in order. Both halves come out of an index in order and are
-/// merged on the way, so that a million rows pass by one at a time.
+/// One instant each, and spans, in order. The first come out of their index in order, the few
+/// spans are sorted, and both are merged on the way: a million rows pass by one at a time.
 const ROWS: &str = "
-SELECT scheduled_at, NULL AS last, NULL AS count FROM runs
+SELECT scheduled_at, NULL AS last, NULL AS count FROM runs INDEXED BY runs_fire
     WHERE job = ?1 AND trigger IN ('schedule', 'catch_up') AND last_scheduled_at IS NULL
         AND scheduled_at > ?2 AND scheduled_at <= ?3
 UNION ALL
-SELECT scheduled_at, last_scheduled_at, count FROM runs
+SELECT scheduled_at, last_scheduled_at, count FROM runs INDEXED BY runs_span
     WHERE job = ?1 AND last_scheduled_at IS NOT NULL AND last_scheduled_at > ?2
         AND scheduled_at <= ?3 AND trigger IN ('schedule', 'catch_up')
 ORDER BY 1";

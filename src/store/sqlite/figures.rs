@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{self, RUN_COLUMNS, Text, Word};
+use super::rows::{self, RUN_COLUMNS, Text};
 use super::while_doing;
-use crate::job::{JobName, Status};
+use crate::job::JobName;
 use crate::store::{CheckReport, JobStatistics, Jobs, LastRuns, Spread, StoreError};
 
 /// How many runs a success rate is drawn from.
@@ -15,8 +15,9 @@ const JUDGED: usize = 100;
 /// How many runs the spreads are drawn from.
 const MEASURED: i64 = 1_000;
 
-/// The runs that ran and ended: the words of the index `runs_ended`, as it has them.
-const ENDED: &str = "status IN ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost')";
+/// The runs that ran and ended: the condition of the index `runs_ended`, as it stands there.
+const ENDED: &str = "(status = 'succeeded' OR status = 'failed' OR status = 'timed_out' \
+     OR status = 'cancelled' OR status = 'lost')";
 
 /// How each of the jobs did lately; a job that never ran to an end is left out.
 pub(in crate::store) fn last_runs(
@@ -36,7 +37,7 @@ pub(in crate::store) fn last_runs(
             Jobs::All => {
                 // From one job to the next by the index, never over all the rows.
                 let mut next = connection.prepare_cached(&format!(
-                    "SELECT job FROM runs WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
+                    "SELECT job FROM runs INDEXED BY runs_ended WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
                 ))?;
                 let mut behind = String::new();
                 while let Some(job) = next
@@ -58,24 +59,19 @@ pub(in crate::store) fn last_runs(
 fn last_runs_of(connection: &Connection, job: &str) -> rusqlite::Result<Option<LastRuns>> {
     let last = connection
         .prepare_cached(&format!(
-            "SELECT {RUN_COLUMNS} FROM runs WHERE job = ?1 AND {ENDED}
-             ORDER BY scheduled_at DESC, seq DESC LIMIT 1"
+            "SELECT {RUN_COLUMNS} FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
+             ORDER BY scheduled_at DESC LIMIT 1"
         ))?
         .query_row([job], rows::run)
         .optional()?;
     let Some(last) = last else { return Ok(None) };
-    let mut statuses = connection.prepare_cached(&format!(
-        "SELECT status FROM runs WHERE job = ?1 AND {ENDED}
-         ORDER BY scheduled_at DESC LIMIT {JUDGED}"
-    ))?;
-    let (mut judged, mut succeeded) = (0, 0);
-    for status in statuses.query_map([job], |row| row.get::<_, Word<Status>>(0))? {
-        match status?.0 {
-            Status::Cancelled => {}
-            Status::Succeeded => (judged, succeeded) = (judged + 1, succeeded + 1),
-            _ => judged += 1,
-        }
-    }
+    let (judged, succeeded) = connection
+        .prepare_cached(&format!(
+            "SELECT count(*), coalesce(sum(status = 'succeeded'), 0)
+             FROM (SELECT status FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
+                 AND status <> 'cancelled' ORDER BY scheduled_at DESC LIMIT {JUDGED})"
+        ))?
+        .query_row([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Some(LastRuns {
         last,
         judged,
@@ -91,7 +87,7 @@ pub(in crate::store) fn statistics(
     let read = || -> rusqlite::Result<Vec<[Option<i64>; 3]>> {
         connection
             .prepare_cached(&format!(
-                "SELECT due_at, started_at, finished_at FROM runs WHERE job = ?1 AND {ENDED}
+                "SELECT due_at, started_at, finished_at FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
                  ORDER BY scheduled_at DESC LIMIT {MEASURED}"
             ))?
             .query_map([job.as_str()], |row| {

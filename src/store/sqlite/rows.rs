@@ -10,10 +10,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use crate::job::{Attempt, JobFlags, JobName, Reason, Run, RunId, Span, Status, Trigger};
 
 /// The columns that [`run`] reads, by name.
-pub(super) const RUN_COLUMNS: &str = "runs.seq, runs.id, runs.job, runs.status, runs.trigger, \
-     runs.scheduled_at, runs.last_scheduled_at, runs.count, runs.due_at, runs.queued_at, \
-     runs.started_at, runs.finished_at, runs.attempts, runs.exit_code, runs.signal, runs.reason, \
-     runs.params, runs.node, runs.requested_by";
+pub(super) const RUN_COLUMNS: &str = "seq, id, job, status, trigger, scheduled_at, \
+     last_scheduled_at, count, due_at, queued_at, started_at, finished_at, attempts, exit_code, \
+     signal, reason, params, node, requested_by";
 
 /// The columns that [`flags`] reads, by name.
 pub(super) const FLAG_COLUMNS: &str = "job, decided_through, \

@@ -1,4 +1,6 @@
 -- Times are microseconds since the Unix epoch. Words are those of the API.
+-- Conditions that every insert evaluates are chains of OR: for a longer IN list the database would
+-- build a table of its words each time.
 
 -- One row a fire, a manual run, or a stretch of instants that ended alike (last_scheduled_at set).
 -- seq is the order of arrival and only settles ties of scheduled_at.
@@ -6,11 +8,13 @@ CREATE TABLE runs (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     job TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN (
-        'scheduled', 'queued', 'running', 'succeeded', 'failed', 'timed_out', 'cancelled',
-        'skipped', 'missed', 'lost')),
-    trigger TEXT NOT NULL CHECK (trigger IN (
-        'schedule', 'catch_up', 'manual', 'startup', 'after')),
+    status TEXT NOT NULL CHECK (
+        status = 'scheduled' OR status = 'queued' OR status = 'running' OR status = 'succeeded'
+        OR status = 'failed' OR status = 'timed_out' OR status = 'cancelled'
+        OR status = 'skipped' OR status = 'missed' OR status = 'lost'),
+    trigger TEXT NOT NULL CHECK (
+        trigger = 'schedule' OR trigger = 'catch_up' OR trigger = 'manual'
+        OR trigger = 'startup' OR trigger = 'after'),
     scheduled_at INTEGER NOT NULL,
     last_scheduled_at INTEGER CHECK (last_scheduled_at >= scheduled_at),
     count INTEGER CHECK (count >= 0),
@@ -42,14 +46,16 @@ CREATE INDEX runs_by_job ON runs (job, scheduled_at);
 CREATE INDEX runs_by_status ON runs (status, scheduled_at);
 CREATE INDEX runs_by_trigger ON runs (trigger, scheduled_at) WHERE trigger <> 'schedule';
 CREATE INDEX runs_ended ON runs (job, scheduled_at, status)
-    WHERE status IN ('succeeded', 'failed', 'timed_out', 'cancelled', 'lost');
+    WHERE (status = 'succeeded' OR status = 'failed' OR status = 'timed_out'
+        OR status = 'cancelled' OR status = 'lost');
 
 CREATE TABLE attempts (
     run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN (
-        'scheduled', 'queued', 'running', 'succeeded', 'failed', 'timed_out', 'cancelled',
-        'skipped', 'missed', 'lost')),
+    status TEXT NOT NULL CHECK (
+        status = 'scheduled' OR status = 'queued' OR status = 'running' OR status = 'succeeded'
+        OR status = 'failed' OR status = 'timed_out' OR status = 'cancelled'
+        OR status = 'skipped' OR status = 'missed' OR status = 'lost'),
     started_at INTEGER NOT NULL,
     finished_at INTEGER,
     pid INTEGER,

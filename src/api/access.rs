@@ -1,0 +1,417 @@
+//! Who may do what: every request passes here, before anything else looks at it.
+//!
+//! What is not in the table of routes needs a token as well, so that nothing can be left open by
+//! being forgotten.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use sha2::{Digest, Sha256};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use super::error::{Kind, Problem};
+use super::host::{self, HostError};
+use super::pattern;
+use super::routes::{Need, Pace, Route};
+use crate::clock;
+use crate::config::{Auth, Role, Server, Token};
+use crate::job::JobName;
+
+/// How long the answer to a wrong token is held back.
+const WRONG_TOKEN: Duration = Duration::from_millis(500);
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Over TCP, to this address of ours.
+    Tcp { local: SocketAddr },
+    /// Over the Unix socket, from a process of this user; none: the system does not tell.
+    Unix { uid: Option<u32> },
+}
+
+/// Who asks, known and admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// For the log and the ledger.
+    pub(super) by: String,
+    role: Role,
+    /// Patterns of the jobs that it sees and steers; none: all.
+    jobs: Option<Arc<[String]>>,
+}
+
+impl Caller {
+    fn all_powerful(by: String) -> Self {
+        Self {
+            by,
+            role: Role::Admin,
+            jobs: None,
+        }
+    }
+
+    /// Whether it may know of this job.
+    pub(super) fn sees(&self, job: &JobName) -> bool {
+        self.jobs.as_ref().is_none_or(|patterns| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| pattern::matches(pattern, job.as_str()))
+        })
+    }
+
+    /// Whether it sees every job.
+    pub(super) fn sees_all(&self) -> bool {
+        self.jobs.is_none()
+    }
+}
+
+/// The caller that [`Gate::admit`] put into the request. Routes that are open to everybody have
+/// none.
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Problem::new(Kind::Internal, "this page does not know who asks"))
+    }
+}
+
+/// The rules of the daemon.
+#[derive(Debug)]
+pub(super) struct Gate {
+    auth: Auth,
+    allowed_hosts: Vec<String>,
+    tokens: Vec<KnownToken>,
+    /// The user that the daemon runs as.
+    own_uid: u32,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct KnownToken {
+    hash: [u8; 32],
+    caller: Caller,
+}
+
+#[derive(Debug)]
+struct Rule {
+    method: Method,
+    path: &'static str,
+    need: Need,
+    pace: Pace,
+}
+
+impl Gate {
+    pub(super) fn new(settings: &Server, own_uid: u32, routes: &[Route]) -> Self {
+        let known = |token: &Token| KnownToken {
+            hash: token.hash,
+            caller: Caller {
+                by: format!("token:{}", token.name),
+                role: token.role,
+                jobs: token.jobs.as_deref().map(Arc::from),
+            },
+        };
+        Self {
+            auth: settings.auth,
+            allowed_hosts: settings.allowed_hosts.clone(),
+            tokens: settings.tokens.iter().map(known).collect(),
+            own_uid,
+            rules: routes
+                .iter()
+                .map(|route| Rule {
+                    method: route.method.clone(),
+                    path: route.path,
+                    need: route.need,
+                    pace: route.pace,
+                })
+                .collect(),
+        }
+    }
+
+    /// Lets a request in, or says why not. Returns how long its answer may take.
+    pub(super) async fn admit(&self, request: &mut Request) -> Result<Pace, Problem> {
+        let peer = *request
+            .extensions()
+            .get::<Peer>()
+            .ok_or_else(|| Problem::new(Kind::Internal, "the connection has no known peer"))?;
+        if let Peer::Tcp { local } = peer {
+            host::check(request.uri(), request.headers(), local, &self.allowed_hosts)
+                .map_err(wrong_host)?;
+        }
+        if host::is_cross_site(request.headers()) {
+            return Err(Problem::new(
+                Kind::CrossSite,
+                "this is a browser's request from another site or program, which may not use the \
+                 API; open the daemon's own address",
+            ));
+        }
+        let (need, pace) = self.rule(request);
+        if need == Need::Nothing {
+            return Ok(pace);
+        }
+        let caller = self.identify(peer, request.headers()).await?;
+        require(&caller, need)?;
+        request.extensions_mut().insert(caller);
+        Ok(pace)
+    }
+
+    /// What the route of a request needs; a page that does not exist is for those who may read.
+    fn rule(&self, request: &Request) -> (Need, Pace) {
+        let path = request.extensions().get::<MatchedPath>();
+        let method = match *request.method() {
+            Method::HEAD => &Method::GET,
+            ref other => other,
+        };
+        let found = self
+            .rules
+            .iter()
+            .find(|rule| rule.method == *method && path.is_some_and(|p| p.as_str() == rule.path));
+        found.map_or((Need::Jobs(Role::Viewer), Pace::Prompt), |rule| {
+            (rule.need, rule.pace)
+        })
+    }
+
+    /// Tells who asks. Where tokens count, one that is shown decides alone.
+    async fn identify(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let named = match peer {
+            Peer::Tcp { .. } => "loopback".to_owned(),
+            Peer::Unix { uid: Some(uid) } => format!("unix:uid={uid}"),
+            Peer::Unix { uid: None } => "unix".to_owned(),
+        };
+        if self.auth == Auth::None {
+            return Ok(Caller::all_powerful(named));
+        }
+        let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+        match (shown.next(), shown.next()) {
+            (None, _) => {}
+            (Some(value), None) => {
+                let caller = bearer(value.as_bytes()).and_then(|token| self.holder(token));
+                if let Some(caller) = caller {
+                    return Ok(caller);
+                }
+                clock::elapse(WRONG_TOKEN).await;
+                return Err(unauthorised(
+                    "no token of the config is the one that was sent",
+                ));
+            }
+            (Some(_), Some(_)) => return Err(unauthorised("there are two Authorization headers")),
+        }
+        match peer {
+            Peer::Unix { uid: Some(uid) } if uid == 0 || uid == self.own_uid => {
+                Ok(Caller::all_powerful(named))
+            }
+            _ => Err(unauthorised("there is no token with this request")),
+        }
+    }
+
+    /// Whose token this is. Takes as long whichever it is, and none.
+    fn holder(&self, token: &[u8]) -> Option<Caller> {
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let mut found = u64::MAX;
+        for (at, known) in (0_u64..).zip(&self.tokens) {
+            found.conditional_assign(&at, known.hash.ct_eq(&hash));
+        }
+        let known = self.tokens.get(usize::try_from(found).ok()?)?;
+        Some(known.caller.clone())
+    }
+}
+
+fn require(caller: &Caller, need: Need) -> Result<(), Problem> {
+    let (Need::Jobs(role) | Need::Everything(role)) = need else {
+        return Ok(());
+    };
+    if caller.role < role {
+        let detail = format!(
+            "{} has the role {}, and this needs {}; use another token, or change its role in the \
+             config",
+            caller.by,
+            name(caller.role),
+            name(role)
+        );
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
+    if matches!(need, Need::Everything(_)) && !caller.sees_all() {
+        let detail = format!(
+            "{} is for some jobs only, and this concerns all of them; use a token without `jobs`",
+            caller.by
+        );
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
+    Ok(())
+}
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
+    }
+}
+
+/// The token in `Bearer TOKEN`.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
+}
+
+fn unauthorised(why: &str) -> Problem {
+    Problem::new(
+        Kind::Unauthorised,
+        format!(
+            "{why}; send `Authorization: Bearer TOKEN` with a token of [[server.tokens]], or use the \
+             Unix socket as root or as the daemon's user"
+        ),
+    )
+}
+
+fn wrong_host(error: HostError) -> Problem {
+    match error {
+        HostError::Malformed => Problem::new(
+            Kind::BadRequest,
+            "a request has exactly one Host header, a name or an address",
+        ),
+        HostError::Unknown(host) => Problem::new(
+            Kind::WrongHost,
+            format!(
+                "the daemon is not known as {host:?}; use localhost or the address it listens on, \
+                 or add the name to `allowed_hosts` of [server]"
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, role: Role, jobs: Option<&[&str]>) -> Token {
+        Token {
+            name: name.into(),
+            hash: Sha256::digest(format!("{name}-secret")).into(),
+            role,
+            jobs: jobs.map(|jobs| jobs.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    fn gate(auth: Auth) -> Gate {
+        let settings = Server {
+            listen: Vec::new(),
+            unix_socket: "/x".into(),
+            unix_socket_mode: 0o660,
+            auth,
+            allowed_hosts: Vec::new(),
+            tokens: vec![
+                token("view", Role::Viewer, None),
+                token("deploy", Role::Operator, Some(&["backup-*"])),
+                token("root", Role::Admin, None),
+            ],
+        };
+        Gate::new(&settings, 1000, &super::super::routes::table())
+    }
+
+    fn authorization(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        headers
+    }
+
+    const TCP: Peer = Peer::Tcp {
+        local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
+    };
+
+    async fn by(gate: &Gate, peer: Peer, headers: &HeaderMap) -> Option<String> {
+        let caller = gate.identify(peer, headers).await;
+        caller.ok().map(|caller| caller.by)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_whose_it_is() {
+        let gate = gate(Auth::Token);
+        let found = async |value: &str| by(&gate, TCP, &authorization(value)).await;
+        assert_eq!(
+            found("Bearer view-secret").await.as_deref(),
+            Some("token:view")
+        );
+        assert_eq!(
+            found("bearer  deploy-secret ").await.as_deref(),
+            Some("token:deploy")
+        );
+        for wrong in [
+            "Bearer",
+            "Bearer ",
+            "Bearer x",
+            "Basic view-secret",
+            "view-secret",
+        ] {
+            assert_eq!(found(wrong).await, None, "{wrong}");
+        }
+        assert_eq!(by(&gate, TCP, &HeaderMap::new()).await, None);
+        let mut two = authorization("Bearer view-secret");
+        two.append(header::AUTHORIZATION, "Bearer root-secret".parse().unwrap());
+        assert_eq!(by(&gate, TCP, &two).await, None);
+    }
+
+    #[tokio::test]
+    async fn the_socket_knows_its_peers() {
+        let gate = gate(Auth::Token);
+        let none = HeaderMap::new();
+        let unix = |uid| Peer::Unix { uid };
+        assert_eq!(
+            by(&gate, unix(Some(0)), &none).await.as_deref(),
+            Some("unix:uid=0")
+        );
+        assert_eq!(
+            by(&gate, unix(Some(1000)), &none).await.as_deref(),
+            Some("unix:uid=1000")
+        );
+        assert_eq!(by(&gate, unix(Some(1001)), &none).await, None);
+        assert_eq!(by(&gate, unix(None), &none).await, None);
+        let shown = authorization("Bearer view-secret");
+        assert_eq!(
+            by(&gate, unix(Some(0)), &shown).await.as_deref(),
+            Some("token:view")
+        );
+        assert_eq!(
+            by(&gate, unix(Some(0)), &authorization("Bearer x")).await,
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn without_authentication_everybody_on_loopback_is_let_in() {
+        let gate = gate(Auth::None);
+        let none = HeaderMap::new();
+        assert_eq!(by(&gate, TCP, &none).await.as_deref(), Some("loopback"));
+        let other = Peer::Unix { uid: Some(1001) };
+        assert_eq!(
+            by(&gate, other, &none).await.as_deref(),
+            Some("unix:uid=1001")
+        );
+    }
+
+    #[test]
+    fn roles_include_those_before_them_and_limited_tokens_concern_no_others() {
+        let gate = gate(Auth::Token);
+        let holder = |name: &str| gate.holder(format!("{name}-secret").as_bytes()).unwrap();
+        let may = |name: &str, need| require(&holder(name), need).is_ok();
+        for (name, expected) in [
+            ("view", [true, false, false, false]),
+            ("deploy", [true, true, false, false]),
+            ("root", [true, true, true, true]),
+        ] {
+            let found = [
+                may(name, Need::Jobs(Role::Viewer)),
+                may(name, Need::Jobs(Role::Operator)),
+                may(name, Need::Everything(Role::Operator)),
+                may(name, Need::Everything(Role::Admin)),
+            ];
+            assert_eq!(found, expected, "{name}");
+        }
+        let job = |name| JobName::new(name).unwrap();
+        assert!(holder("deploy").sees(&job("backup-home")));
+        assert!(!holder("deploy").sees(&job("report")));
+        assert!(holder("view").sees(&job("report")) && holder("view").sees_all());
+    }
+}

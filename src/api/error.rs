@@ -1,0 +1,244 @@
+//! What goes wrong, as an answer: the only mapping of errors to HTTP statuses.
+//!
+//! Errors are RFC 9457 problems. The `type` of each is stable: programs may rely on it.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::daemon::AskError;
+use crate::dispatch::Refusal;
+use crate::job::RunId;
+use crate::store::StoreError;
+
+/// A request that is answered with an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    kind: Kind,
+    /// What happened and what to do.
+    detail: String,
+}
+
+/// The kinds of errors, one a `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    BadRequest,
+    BadQuery,
+    BadBody,
+    NotSupported,
+    Unauthorised,
+    Forbidden,
+    CrossSite,
+    UnknownRoute,
+    UnknownJob,
+    UnknownRun,
+    NoOutput,
+    MethodNotAllowed,
+    BodyTimeout,
+    MaxConcurrent,
+    NotActive,
+    OnlyScheduled,
+    Decided,
+    BodyTooLarge,
+    NotJson,
+    WrongHost,
+    WrongBody,
+    BadParams,
+    UntilPassed,
+    Internal,
+    Busy,
+    ShuttingDown,
+    TimedOut,
+    Ledger,
+}
+
+impl Kind {
+    /// Status, last part of the type, and title.
+    fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest => (S::BAD_REQUEST, "bad-request", "Bad request"),
+            Self::BadQuery => (S::BAD_REQUEST, "bad-query", "Bad query"),
+            Self::BadBody => (S::BAD_REQUEST, "bad-body", "The body is not JSON"),
+            Self::NotSupported => (S::BAD_REQUEST, "not-supported", "Not supported"),
+            Self::Unauthorised => (S::UNAUTHORIZED, "unauthorised", "A token is needed"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::CrossSite => (S::FORBIDDEN, "cross-site", "Cross-site request"),
+            Self::UnknownRoute => (S::NOT_FOUND, "unknown-route", "No such page"),
+            Self::UnknownJob => (S::NOT_FOUND, "unknown-job", "No such job"),
+            Self::UnknownRun => (S::NOT_FOUND, "unknown-run", "No such run"),
+            Self::NoOutput => (S::NOT_FOUND, "no-output", "No output"),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+            ),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body-timeout", "The body is too slow"),
+            Self::MaxConcurrent => (S::CONFLICT, "max-concurrent", "The job runs already"),
+            Self::NotActive => (S::CONFLICT, "not-active", "The run is not active"),
+            Self::OnlyScheduled => (S::CONFLICT, "only-scheduled", "The run is only scheduled"),
+            Self::Decided => (S::CONFLICT, "decided", "The run exists already"),
+            Self::BodyTooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too large",
+            ),
+            Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON"),
+            Self::WrongHost => (S::MISDIRECTED_REQUEST, "wrong-host", "Unknown host"),
+            Self::WrongBody => (S::UNPROCESSABLE_ENTITY, "wrong-body", "Wrong body"),
+            Self::BadParams => (S::UNPROCESSABLE_ENTITY, "bad-params", "Bad parameters"),
+            Self::UntilPassed => (S::UNPROCESSABLE_ENTITY, "until-passed", "Time has passed"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
+            Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
+            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time"),
+            Self::Ledger => (S::SERVICE_UNAVAILABLE, "ledger", "The ledger fails"),
+        }
+    }
+}
+
+/// A problem as it is sent.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+
+    /// There is no job of this name, or none that the caller may see.
+    pub(super) fn unknown_job(name: &str) -> Self {
+        let detail = format!("there is no job {name}; GET /api/v1/jobs lists the jobs");
+        Self::new(Kind::UnknownJob, detail)
+    }
+
+    /// There is no run of this id, or none that the caller may see.
+    pub(super) fn unknown_run(id: &str) -> Self {
+        let detail = format!("there is no run {id}; GET /api/v1/runs lists the runs");
+        Self::new(Kind::UnknownRun, detail)
+    }
+
+    pub(super) fn no_output(id: RunId, why: &str) -> Self {
+        Self::new(Kind::NoOutput, format!("run {id} has no output: {why}"))
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.facts().0
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The answer's body, for a request to the path `instance`.
+    pub(super) fn body(&self, instance: &str) -> Vec<u8> {
+        let (status, slug, title) = self.kind.facts();
+        let body = Body {
+            r#type: format!("urn:punctual:problem:{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            instance,
+        };
+        serde_json::to_vec(&body).expect("texts and a number are JSON")
+    }
+}
+
+/// The body is filled in by [`super::seal`], which knows the path.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        match self.status() {
+            StatusCode::UNAUTHORIZED => {
+                let scheme = HeaderValue::from_static("Bearer realm=\"punctual\"");
+                headers.insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<AskError> for Problem {
+    fn from(error: AskError) -> Self {
+        let detail = error.to_string();
+        let kind = match error {
+            AskError::Refused(refusal) => return refusal.into(),
+            AskError::Gone => Kind::ShuttingDown,
+            AskError::TimedOut => Kind::TimedOut,
+        };
+        Self::new(kind, detail)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let kind = match refusal {
+            Refusal::UnknownJob(job) => return Self::unknown_job(job.as_str()),
+            Refusal::NotActive(_) => Kind::NotActive,
+            Refusal::OnlyScheduled(_) => Kind::OnlyScheduled,
+            Refusal::MaxConcurrent { .. } => Kind::MaxConcurrent,
+            Refusal::BadParams(_) => Kind::BadParams,
+            Refusal::Decided(_) => Kind::Decided,
+            Refusal::UntilPassed(_) => Kind::UntilPassed,
+            Refusal::Draining => Kind::ShuttingDown,
+        };
+        Self::new(kind, detail)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::new(Kind::Ledger, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::JobName;
+
+    #[test]
+    fn refusals_have_the_statuses_of_the_contract() {
+        let job = JobName::new("a").unwrap();
+        let status = |refusal: Refusal| Problem::from(AskError::Refused(refusal)).status();
+        let full = Refusal::MaxConcurrent {
+            job: job.clone(),
+            active: 1,
+            max: 1,
+        };
+        assert_eq!(status(full), StatusCode::CONFLICT);
+        assert_eq!(status(Refusal::UnknownJob(job)), StatusCode::NOT_FOUND);
+        let params = Refusal::BadParams("x".into());
+        assert_eq!(status(params), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(status(Refusal::Draining), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_problem_is_rfc_9457() {
+        let problem = Problem::unknown_job("x\"y");
+        let body: serde_json::Value = serde_json::from_slice(&problem.body("/a")).unwrap();
+        assert_eq!(body["type"], "urn:punctual:problem:unknown-job");
+        assert_eq!(body["status"], 404);
+        assert_eq!(body["instance"], "/a");
+        assert!(body["detail"].as_str().unwrap().contains("x\"y"));
+        assert!(body["title"].is_string());
+    }
+}

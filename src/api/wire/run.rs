@@ -1,0 +1,180 @@
+//! Runs and attempts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::time::{Time, between};
+use crate::job;
+
+/// A row of the ledger.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    id: job::RunId,
+    job: job::JobName,
+    status: job::Status,
+    trigger: job::Trigger,
+    scheduled_at: Time,
+    due_at: Time,
+    queued_at: Option<Time>,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+    lateness_s: Option<f64>,
+    duration_s: Option<f64>,
+    attempts: u32,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    http_status: Option<u16>,
+    reason: Option<job::Reason>,
+    params: BTreeMap<String, String>,
+    requested_by: Option<String>,
+    node: String,
+    count: Option<u64>,
+    last_scheduled_at: Option<Time>,
+}
+
+impl From<job::Run> for Run {
+    fn from(run: job::Run) -> Self {
+        let duration = run.started_at.zip(run.finished_at);
+        Self {
+            id: run.id,
+            job: run.job,
+            status: run.status,
+            trigger: run.trigger,
+            scheduled_at: run.scheduled_at.into(),
+            due_at: run.due_at.into(),
+            queued_at: run.queued_at.map(Time),
+            started_at: run.started_at.map(Time),
+            finished_at: run.finished_at.map(Time),
+            lateness_s: run.started_at.map(|started| between(run.due_at, started)),
+            duration_s: duration.map(|(started, finished)| between(started, finished)),
+            attempts: run.attempts,
+            exit_code: run.exit_code,
+            signal: run.signal,
+            // Only an HTTP action has one, and every action is a process.
+            http_status: None,
+            reason: run.reason,
+            params: run.params,
+            requested_by: run.requested_by,
+            node: run.node,
+            count: run.span.map(|span| span.count),
+            last_scheduled_at: run.span.map(|span| span.last.into()),
+        }
+    }
+}
+
+/// A run with its attempts.
+#[derive(Debug, Serialize)]
+pub struct RunDetail {
+    /// The run.
+    #[serde(flatten)]
+    pub run: Run,
+    /// First to last.
+    pub attempt_list: Vec<Attempt>,
+}
+
+/// One execution.
+#[derive(Debug, Serialize)]
+pub struct Attempt {
+    number: u32,
+    status: job::Status,
+    started_at: Time,
+    finished_at: Option<Time>,
+    duration_s: Option<f64>,
+    pid: Option<u32>,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    http_status: Option<u16>,
+    reason: Option<job::Reason>,
+}
+
+impl From<job::Attempt> for Attempt {
+    fn from(attempt: job::Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            status: attempt.status,
+            started_at: attempt.started_at.into(),
+            finished_at: attempt.finished_at.map(Time),
+            duration_s: attempt
+                .finished_at
+                .map(|at| between(attempt.started_at, at)),
+            pid: attempt.pid,
+            exit_code: attempt.exit_code,
+            signal: attempt.signal,
+            http_status: None,
+            reason: attempt.reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobName, Reason, RunId, Span, Status, Trigger};
+    use jiff::Timestamp;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn run() -> job::Run {
+        let job = JobName::new("backup").unwrap();
+        let due = at("2026-12-01T02:30:00.25Z");
+        job::Run {
+            id: RunId::of_fire(&job, due),
+            job,
+            status: Status::Failed,
+            trigger: Trigger::Schedule,
+            scheduled_at: at("2026-12-01T02:30:00Z"),
+            due_at: due,
+            queued_at: None,
+            started_at: Some(at("2026-12-01T02:30:01.5Z")),
+            finished_at: Some(at("2026-12-01T02:30:02Z")),
+            attempts: 1,
+            exit_code: Some(3),
+            signal: None,
+            reason: None,
+            params: BTreeMap::new(),
+            node: "n".into(),
+            requested_by: None,
+            span: None,
+        }
+    }
+
+    #[test]
+    fn a_run_has_the_names_and_units_of_the_contract() {
+        let shown = serde_json::to_value(Run::from(run())).unwrap();
+        for name in "id job status trigger scheduled_at due_at queued_at started_at finished_at \
+                     lateness_s duration_s attempts exit_code signal http_status reason params \
+                     node count last_scheduled_at"
+            .split_whitespace()
+        {
+            assert!(shown.get(name).is_some(), "{name}");
+        }
+        assert_eq!(shown["scheduled_at"], "2026-12-01T02:30:00.000000Z");
+        assert_eq!(shown["lateness_s"], 1.25);
+        assert_eq!(shown["duration_s"], 0.5);
+        assert_eq!(shown["status"], "failed");
+        assert!(shown["count"].is_null());
+    }
+
+    #[test]
+    fn a_span_tells_its_last_instant_and_count() {
+        let span = job::Run {
+            status: Status::Skipped,
+            started_at: None,
+            finished_at: None,
+            reason: Some(Reason::new(Reason::PAUSED)),
+            span: Some(Span {
+                last: at("2026-12-01T03:00:00Z"),
+                count: 4,
+            }),
+            ..run()
+        };
+        let shown = serde_json::to_value(Run::from(span)).unwrap();
+        assert_eq!(shown["count"], 4);
+        assert_eq!(shown["last_scheduled_at"], "2026-12-01T03:00:00.000000Z");
+        assert_eq!(shown["reason"], "paused");
+        assert!(shown["lateness_s"].is_null() && shown["duration_s"].is_null());
+    }
+}
