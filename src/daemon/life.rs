@@ -18,7 +18,7 @@ use super::watch::watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
-use crate::dispatch::{Dispatcher, Effect, Input, Snapshot};
+use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
 use crate::runner::{MarksError, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
@@ -140,7 +140,7 @@ async fn live(
     let (orders, ordered) = mpsc::channel(16);
     let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
     let (requests, requested) = mpsc::channel(REQUESTS);
-    let (snapshots, seen) = level::channel(Arc::new(Snapshot::empty(clock::now())));
+    let (snapshots, seen) = level::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
     let handle = Handle(Arc::new(Inner {
         requests,
