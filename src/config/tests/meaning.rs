@@ -39,6 +39,7 @@ fn nothing_written_means_the_defaults_of_the_contract() {
             timezone,
             threads: 1,
             shutdown_grace: grace
+            watch_config: false,
         }
     );
     assert_eq!(
