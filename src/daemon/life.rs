@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{broadcast, mpsc, oneshot, watch as level};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::driver::{Driver, Inbox, Order};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::signals::{Ends, hangups, reload_on_hangup};
-use super::watch::watch;
+use super::watch::Watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
@@ -140,7 +140,7 @@ async fn live(
     let (orders, ordered) = mpsc::channel(16);
     let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
     let (requests, requested) = mpsc::channel(REQUESTS);
-    let (snapshots, seen) = level::channel(Arc::new(dispatcher.snapshot(clock::now())));
+    let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
     let handle = Handle(Arc::new(Inner {
         requests,
@@ -183,10 +183,10 @@ async fn live(
     };
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
-    let watching = config
-        .scheduler
-        .watch_config
-        .then(|| tokio::spawn(watch(path, reloader.clone())));
+    let watched = config.scheduler.watch_config.then(|| Watch::start(path));
+    let watching = watched
+        .flatten()
+        .map(|watch| tokio::spawn(watch.run(reloader.clone())));
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
