@@ -20,6 +20,7 @@ use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
 use crate::runner::{MarksError, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
+use crate::systemd::{Passed, ServiceManager};
 
 /// Messages that a part may be ahead of the driver by, before it waits.
 const INBOX: usize = 65_536;
@@ -36,6 +37,10 @@ const LAST_ROWS: Duration = Duration::from_secs(15);
 
 /// How long leftovers of ended attempts are waited for at the very end.
 const LAST_PROCESSES: Duration = Duration::from_secs(15);
+
+/// How long everything after the last run may take at most: [`LAST_PROCESSES`], [`LAST_ROWS`], the
+/// 10 s that the API gives requests, and a margin.
+const LAST_STEPS: Duration = Duration::from_secs(45);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +82,11 @@ pub enum DaemonError {
     Unwritable(String),
 }
 
-/// Runs the daemon until a signal ends it.
-pub fn run(config: Config) -> Result<(), DaemonError> {
+/// Runs the daemon until a signal ends it. It listens on `passed` too.
+pub fn run(config: Config, passed: Passed) -> Result<(), DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let done = service.block_on(live(config, scheduler.handle().clone()));
+    let done = service.block_on(live(config, passed, scheduler.handle().clone()));
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
     service.shutdown_background();
@@ -101,7 +106,11 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
 }
 
 /// The order matters: nothing is changed before everything that may be refused has been tried.
-async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), DaemonError> {
+async fn live(
+    config: Config,
+    passed: Passed,
+    scheduler: tokio::runtime::Handle,
+) -> Result<(), DaemonError> {
     let started_at = clock::now();
     let mut ends = Ends::listen().map_err(|why| DaemonError::System {
         what: "signals",
@@ -109,7 +118,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
     })?;
     let folder = state_folder(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let listeners = api::Listeners::bind(&config.server).await?;
+    let listeners = api::Listeners::bind(&config.server, passed).await?;
     let recovery = memory::clear(&folder)?;
     let memory = memory::of(recovered, &recovery.leftovers);
     let (dispatcher, first) = Dispatcher::recover(
@@ -169,6 +178,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         // A dropped sender ends the API just the same.
         let _ = api_stopped.await;
     };
+    let manager = ServiceManager::of_process(&handle);
     let api = tokio::spawn(api::serve(
         handle,
         config.server.clone(),
@@ -181,17 +191,28 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         socket = %config.server.unix_socket.display(),
         "ready"
     );
+    manager.ready();
 
     until_drained(
         &mut ends,
         &orders,
         &runner,
         config.scheduler.shutdown_grace,
+        &manager,
         driver,
     )
     .await;
     let _ = stop_api.send(());
     end("API", api).await;
+    last_steps(&runner, engine, &ledger).await?;
+    news.abort();
+    tracing::info!("stopped");
+    manager.farewell().await;
+    Ok(())
+}
+
+/// Nothing runs any more: leftovers go, the tick stops, the last rows become durable.
+async fn last_steps(runner: &Runner, engine: Engine, ledger: &Ledger) -> Result<(), DaemonError> {
     tokio::select! {
         () = runner.idle() => {}
         () = clock::elapse(LAST_PROCESSES) => {
@@ -199,10 +220,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         }
     }
     engine.stop().await?;
-    ledger.close(LAST_ROWS).await?;
-    news.abort();
-    tracing::info!("stopped");
-    Ok(())
+    Ok(ledger.close(LAST_ROWS).await?)
 }
 
 /// Waits for a signal, then lets the driver come to its end: with what runs given `grace`, less if
@@ -212,6 +230,7 @@ async fn until_drained(
     orders: &mpsc::Sender<Input>,
     runner: &Runner,
     grace: Duration,
+    manager: &ServiceManager,
     mut driver: tokio::task::JoinHandle<()>,
 ) {
     let signal = tokio::select! {
@@ -226,6 +245,7 @@ async fn until_drained(
         grace_s = grace.as_secs_f64(),
         "stopping; a second signal hurries"
     );
+    manager.stopping(grace + LAST_STEPS);
     order(orders, Input::Drain).await;
     let hurried = tokio::select! {
         _ = &mut driver => return,
