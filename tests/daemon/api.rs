@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use punctual::api::{Need, RoutePace, routes};
+use punctual::api::{Need, Pace, routes};
 use punctual::config::Role;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,8 @@ use super::daemon::{Daemon, Place, wait_until};
 use super::http::{Answer, Door};
 
 const JOBS: &str = r#"
+    [scheduler]
+    shutdown_grace = "200ms"
     [jobs.beat]
     description = "Shows that the daemon lives"
     every = "100ms"
@@ -192,7 +194,7 @@ fn every_route_wants_its_role_and_its_method() {
     assert_eq!(walked, routes().len() * 4 * 6);
     let slow: Vec<_> = routes()
         .into_iter()
-        .filter(|route| route.pace != RoutePace::Prompt)
+        .filter(|route| route.pace != Pace::Prompt)
         .map(|route| route.path)
         .collect();
     assert_eq!(slow, ["/api/v1/jobs/{job}/trigger", "/api/v1/audit"]);

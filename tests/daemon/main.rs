@@ -5,6 +5,8 @@ mod daemon;
 mod http;
 
 mod api;
+mod api_limits;
+mod audit;
 mod crash;
 mod fires;
 mod shutdown;
