@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::address::Address;
 use super::status;
 use crate::clock;
-use crate::daemon::Handle;
+use crate::daemon::{Handle, Readiness};
 use crate::dispatch::Snapshot;
 use crate::job::Action;
 
@@ -35,6 +36,22 @@ pub(super) enum News {
     Reloaded,
     Stopping { limit: Duration },
     Farewell(oneshot::Sender<()>),
+}
+
+/// What the herald looks at.
+pub(super) trait View: Send + Sync {
+    fn snapshot(&self) -> Arc<Snapshot>;
+    fn readiness(&self) -> Readiness;
+}
+
+impl View for Handle {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Handle::snapshot(self)
+    }
+
+    fn readiness(&self) -> Readiness {
+        Handle::readiness(self)
+    }
 }
 
 /// Carries news, feeds the watchdog and keeps the status line current.
@@ -69,7 +86,7 @@ impl Herald {
     }
 
     /// Runs until the farewell.
-    pub(super) async fn run(mut self, handle: Handle) {
+    pub(super) async fn run(mut self, view: impl View) {
         let mut look: Pin<Box<_>> = Box::pin(clock::elapse(STATUS_STRIDE));
         // Half of what the manager allows, as it asks for; without a watchdog, never.
         let meal = self.watchdog.map(|every| every / 2);
@@ -82,57 +99,56 @@ impl Herald {
                         let _ = delivered.send(());
                         return;
                     }
-                    Some(news) => self.carry(news, &handle).await,
+                    Some(news) => self.carry(news, &view).await,
                     None => return,
                 },
                 () = &mut look => {
                     look = Box::pin(clock::elapse(STATUS_STRIDE));
-                    self.show(&handle).await;
+                    self.show(&view).await;
                 }
                 () = &mut hunger, if meal.is_some() => {
                     hunger = Box::pin(clock::elapse(meal.unwrap_or_default()));
-                    self.feed(&handle).await;
+                    self.feed(&view).await;
                 }
             }
         }
     }
 
-    async fn carry(&mut self, news: News, handle: &Handle) {
+    async fn carry(&mut self, news: News, view: &impl View) {
         match news {
             News::Ready => {
-                first_tick(handle).await;
+                first_tick(view).await;
                 self.ready = true;
-                self.say_with_status("READY=1\n", handle).await;
+                self.say_with_status("READY=1\n", view).await;
             }
             News::Reloading { monotonic_usec } => {
                 self.say(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_usec}\n"))
                     .await;
             }
-            News::Reloaded => self.say_with_status("READY=1\n", handle).await,
+            News::Reloaded => self.say_with_status("READY=1\n", view).await,
             News::Stopping { limit } => {
                 self.stopping = true;
-                let limit = (limit + longest_stop(&handle.snapshot())).as_micros();
-                self.say_with_status(
-                    &format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={limit}\n"),
-                    handle,
-                )
-                .await;
+                let limit = (limit + longest_stop(&view.snapshot())).as_micros();
+                self.say_with_status(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={limit}\n"), view)
+                    .await;
             }
             News::Farewell(_) => {}
         }
     }
 
     /// Tells the status line, if it has changed.
-    async fn show(&mut self, handle: &Handle) {
-        if self.ready && status::of(handle, self.stopping) != self.status {
-            self.say_with_status("", handle).await;
+    async fn show(&mut self, view: &impl View) {
+        if self.ready
+            && status::line(&view.snapshot(), &view.readiness(), self.stopping) != self.status
+        {
+            self.say_with_status("", view).await;
         }
     }
 
     /// Once it stops, the scheduler need not tick any more; then the manager's limit for the stop
     /// watches over us.
-    async fn feed(&mut self, handle: &Handle) {
-        if self.stopping || handle.readiness().ticking {
+    async fn feed(&mut self, view: &impl View) {
+        if self.stopping || view.readiness().ticking {
             self.say("WATCHDOG=1\n").await;
         } else {
             tracing::error!(
@@ -142,8 +158,8 @@ impl Herald {
         }
     }
 
-    async fn say_with_status(&mut self, head: &str, handle: &Handle) {
-        self.status = status::of(handle, self.stopping);
+    async fn say_with_status(&mut self, head: &str, view: &impl View) {
+        self.status = status::line(&view.snapshot(), &view.readiness(), self.stopping);
         let mut message = head.to_owned();
         // A string takes everything.
         let _ = writeln!(message, "STATUS={}", self.status);
@@ -180,14 +196,134 @@ fn longest_stop(snapshot: &Snapshot) -> Duration {
     times.max().unwrap_or_default()
 }
 
-async fn first_tick(handle: &Handle) {
+async fn first_tick(view: &impl View) {
     let ticks = async {
-        while !handle.readiness().ticking {
+        while !view.readiness().ticking {
             clock::elapse(GLANCE).await;
         }
     };
     tokio::select! {
         () = ticks => {}
         () = clock::elapse(FIRST_TICK) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    const MOMENT: Duration = Duration::from_millis(40);
+
+    /// A scheduler whose tick the test switches.
+    struct Switched(Arc<AtomicBool>);
+
+    impl View for Switched {
+        fn snapshot(&self) -> Arc<Snapshot> {
+            Arc::new(Snapshot::empty(clock::now()))
+        }
+
+        fn readiness(&self) -> Readiness {
+            Readiness {
+                last_tick_age: None,
+                ticking: self.0.load(Ordering::SeqCst),
+                store: crate::store::Health {
+                    writable: true,
+                    since: clock::now(),
+                    last_error: None,
+                    pending: 0,
+                    refused: 0,
+                },
+                draining: false,
+            }
+        }
+    }
+
+    /// A herald that feeds every other moment, its news, its manager and its scheduler.
+    fn herald() -> (mpsc::Sender<News>, UnixDatagram, Arc<AtomicBool>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager
+            .set_read_timeout(Some(Duration::from_mins(1)))
+            .unwrap();
+        let (news, inbox) = mpsc::channel(8);
+        let herald = Herald::new(
+            Address::parse(path.as_os_str()).unwrap(),
+            inbox,
+            Some(2 * MOMENT),
+        );
+        let ticks = Arc::new(AtomicBool::new(false));
+        let view = Switched(ticks.clone());
+        tokio::spawn(async move {
+            herald.run(view).await;
+            drop(folder);
+        });
+        (news, manager, ticks)
+    }
+
+    fn heard(manager: &UnixDatagram) -> String {
+        let mut buffer = [0; 4_096];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_watchdog_is_fed_while_the_scheduler_ticks_and_only_then() {
+        let (_news, manager, ticks) = herald();
+        manager.set_nonblocking(true).unwrap();
+        clock::elapse(10 * MOMENT).await;
+        assert!(
+            manager.recv(&mut [0; 64]).is_err(),
+            "fed without a tick of the scheduler"
+        );
+        ticks.store(true, Ordering::SeqCst);
+        manager.set_nonblocking(false).unwrap();
+        for _ in 0..3 {
+            assert_eq!(heard(&manager), "WATCHDOG=1\n");
+        }
+        ticks.store(false, Ordering::SeqCst);
+        clock::elapse(4 * MOMENT).await;
+        manager.set_nonblocking(true).unwrap();
+        while manager.recv(&mut [0; 64]).is_ok() {}
+        clock::elapse(10 * MOMENT).await;
+        assert!(
+            manager.recv(&mut [0; 64]).is_err(),
+            "fed after the last tick of the scheduler"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reload_is_told_with_its_time_and_ends_ready() {
+        let (news, manager, ticks) = herald();
+        ticks.store(true, Ordering::SeqCst);
+        for said in [
+            News::Ready,
+            News::Reloading { monotonic_usec: 17 },
+            News::Reloaded,
+            News::Stopping {
+                limit: Duration::from_secs(30),
+            },
+        ] {
+            news.try_send(said).unwrap();
+        }
+        let mut all = Vec::new();
+        while all.len() < 4 {
+            let message = heard(&manager);
+            if message != "WATCHDOG=1\n" {
+                all.push(message);
+            }
+        }
+        let status = "STATUS=0 jobs, no next fire";
+        assert_eq!(
+            all,
+            [
+                format!("READY=1\n{status}\n"),
+                "RELOADING=1\nMONOTONIC_USEC=17\n".to_owned(),
+                format!("READY=1\n{status}\n"),
+                "STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping\n".to_owned(),
+            ]
+        );
     }
 }

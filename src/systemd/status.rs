@@ -1,14 +1,10 @@
 //! The line that `systemctl status` shows.
 
-use crate::daemon::{Handle, Readiness};
+use crate::daemon::Readiness;
 use crate::dispatch::Snapshot;
 
 /// How it goes, in one line.
-pub(super) fn of(handle: &Handle, stopping: bool) -> String {
-    line(&handle.snapshot(), &handle.readiness(), stopping)
-}
-
-fn line(snapshot: &Snapshot, readiness: &Readiness, stopping: bool) -> String {
+pub(super) fn line(snapshot: &Snapshot, readiness: &Readiness, stopping: bool) -> String {
     if stopping || snapshot.draining {
         let running: usize = snapshot.jobs.iter().map(|job| job.running).sum();
         return match running {

@@ -9,4 +9,6 @@ mod api_limits;
 mod audit;
 mod crash;
 mod fires;
+mod log;
 mod shutdown;
+mod systemd;
