@@ -178,7 +178,8 @@ async fn live(
         // A dropped sender ends the API just the same.
         let _ = api_stopped.await;
     };
-    let manager = ServiceManager::of_process(&handle);
+    let (manager, herald) = ServiceManager::of_process();
+    tokio::spawn(herald.run(handle.clone()));
     let api = tokio::spawn(api::serve(
         handle,
         config.server.clone(),

@@ -39,8 +39,10 @@ pub(super) enum News {
 }
 
 /// What the herald looks at.
-pub(super) trait View: Send + Sync {
+pub trait View: Send + Sync {
+    /// Jobs as they are now.
     fn snapshot(&self) -> Arc<Snapshot>;
+    /// Whether the daemon does its work.
     fn readiness(&self) -> Readiness;
 }
 
@@ -56,7 +58,10 @@ impl View for Handle {
 
 /// Carries news, feeds the watchdog and keeps the status line current.
 #[derive(Debug)]
-pub(super) struct Herald {
+pub struct Herald(Option<Voice>);
+
+#[derive(Debug)]
+struct Voice {
     address: Address,
     inbox: mpsc::Receiver<News>,
     watchdog: Option<Duration>,
@@ -69,12 +74,17 @@ pub(super) struct Herald {
 }
 
 impl Herald {
+    /// Nobody is to be told anything.
+    pub(super) const fn idle() -> Self {
+        Self(None)
+    }
+
     pub(super) fn new(
         address: Address,
         inbox: mpsc::Receiver<News>,
         watchdog: Option<Duration>,
     ) -> Self {
-        Self {
+        Self(Some(Voice {
             address,
             inbox,
             watchdog,
@@ -82,11 +92,19 @@ impl Herald {
             ready: false,
             stopping: false,
             failing: false,
-        }
+        }))
     }
 
-    /// Runs until the farewell.
-    pub(super) async fn run(mut self, view: impl View) {
+    /// Runs until the farewell, and tells what it sees in `view`.
+    pub async fn run(self, view: impl View) {
+        if let Some(voice) = self.0 {
+            voice.run(view).await;
+        }
+    }
+}
+
+impl Voice {
+    async fn run(mut self, view: impl View) {
         let mut look: Pin<Box<_>> = Box::pin(clock::elapse(STATUS_STRIDE));
         // Half of what the manager allows, as it asks for; without a watchdog, never.
         let meal = self.watchdog.map(|every| every / 2);

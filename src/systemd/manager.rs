@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::address::Address;
 use super::herald::{Herald, News};
 use crate::clock;
-use crate::daemon::Handle;
 
 /// News that may wait while the manager does not read.
 const INBOX: usize = 1_024;
@@ -26,25 +25,15 @@ impl ServiceManager {
         Self(None)
     }
 
-    /// Whoever started this process, if it wants news (`NOTIFY_SOCKET`). What `handle` shows is
-    /// told from now on, once the daemon is ready.
-    ///
-    /// Must be called on the runtime of the service.
-    pub fn of_process(handle: &Handle) -> Self {
-        let (this, herald) =
-            Self::in_environment(std::process::id(), |name| std::env::var_os(name));
-        if let Some(herald) = herald {
-            tokio::spawn(herald.run(handle.clone()));
-        }
-        this
+    /// Whoever started this process, if it wants news (`NOTIFY_SOCKET`), and the herald that
+    /// carries them once it runs.
+    pub fn of_process() -> (Self, Herald) {
+        Self::in_environment(std::process::id(), |name| std::env::var_os(name))
     }
 
-    fn in_environment(
-        own_pid: u32,
-        variable: impl Fn(&str) -> Option<OsString>,
-    ) -> (Self, Option<Herald>) {
+    fn in_environment(own_pid: u32, variable: impl Fn(&str) -> Option<OsString>) -> (Self, Herald) {
         let Some(text) = variable("NOTIFY_SOCKET") else {
-            return (Self::nobody(), None);
+            return (Self::nobody(), Herald::idle());
         };
         let address = match Address::parse(&text) {
             Ok(address) => address,
@@ -54,15 +43,12 @@ impl ServiceManager {
                     "the service manager cannot be told anything; unset NOTIFY_SOCKET or start the \
                      service with another Type="
                 );
-                return (Self::nobody(), None);
+                return (Self::nobody(), Herald::idle());
             }
         };
         let (news, inbox) = mpsc::channel(INBOX);
-        let watchdog = watchdog(own_pid, variable);
-        (
-            Self(Some(news)),
-            Some(Herald::new(address, inbox, watchdog)),
-        )
+        let herald = Herald::new(address, inbox, watchdog(own_pid, variable));
+        (Self(Some(news)), herald)
     }
 
     /// Jobs are loaded and the API listens: `READY=1`, once the scheduler ticks.
@@ -150,8 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_manager_nothing_happens() {
-        let (manager, herald) = ServiceManager::in_environment(17, |_| None);
-        assert!(herald.is_none());
+        let (manager, _) = ServiceManager::in_environment(17, |_| None);
         manager.ready();
         manager.farewell().await;
     }

@@ -13,5 +13,6 @@ mod manager;
 mod passed;
 mod status;
 
+pub use herald::{Herald, View};
 pub use manager::ServiceManager;
 pub use passed::{Passed, PassedError};
