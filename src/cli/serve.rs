@@ -26,9 +26,9 @@ pub fn run(args: &Args) -> Exit {
     let passed = Passed::take();
     let environment = Environment::of_process();
     let loaded = config::locate(args.config.as_deref(), &environment)
-        .and_then(|path| config::load(&path, &environment));
-    let config = match loaded {
-        Ok(config) => config,
+        .and_then(|path| config::load(&path, &environment).map(|config| (path, config)));
+    let (path, config) = match loaded {
+        Ok(loaded) => loaded,
         Err(report) => return refuse(&report),
     };
     // Dropped last, so that the last line arrives.
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Exit {
         tracing::warn!(file = %warning.file.display(), line = warning.line, "{}", warning.message);
     }
     let ended = match passed {
-        Ok(passed) => daemon::run(config, passed).map_err(|error| error.to_string()),
+        Ok(passed) => daemon::run(path, config, passed).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     match ended {

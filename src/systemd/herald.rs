@@ -139,6 +139,8 @@ impl Voice {
                 self.ready = true;
                 self.say_with_status("READY=1\n", view).await;
             }
+            // Whoever ends is not ready again.
+            News::Reloading { .. } | News::Reloaded if self.stopping => {}
             News::Reloading { monotonic_usec } => {
                 self.say(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_usec}\n"))
                     .await;

@@ -18,6 +18,7 @@ fn serve(place: &Place, format: &str) -> Command {
         .env("RUST_LOG", "info")
         .stdin(Stdio::null())
         .stderr(Stdio::piped());
+    place.with_folders(&mut command);
     command
 }
 

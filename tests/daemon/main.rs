@@ -10,5 +10,6 @@ mod audit;
 mod crash;
 mod fires;
 mod log;
+mod reload;
 mod shutdown;
 mod systemd;

@@ -51,6 +51,7 @@ impl Manager {
 fn punctual(place: &Place) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_punctual"));
     command.args(place.arguments()).stdin(Stdio::null());
+    place.with_folders(&mut command);
     command
 }
 
@@ -73,7 +74,7 @@ fn activated(place: &Place, first: OwnedFd, second: OwnedFd) -> Daemon {
         .args(place.arguments())
         .stdin(Stdio::from(first))
         .stdout(Stdio::from(second));
-    Daemon::spawn(&mut command)
+    Daemon::spawn(place.with_folders(&mut command))
 }
 
 #[test]
@@ -121,6 +122,38 @@ fn the_manager_hears_ready_then_how_it_goes_then_stopping() {
     let seconds = (clock::monotonic_usec() - before) / 1_000_000;
     let most = usize::try_from(seconds).unwrap() + 2;
     assert!(lines.len() <= most, "more than one a second: {lines:?}");
+}
+
+#[test]
+fn a_reload_is_told_from_its_beginning_to_its_end() {
+    let place = Place::new("");
+    let manager = Manager::in_place(&place);
+    let daemon = Daemon::spawn(&mut notifying(&place));
+    let next = || loop {
+        let message = manager.next();
+        if !message[0].starts_with("STATUS=") {
+            return message;
+        }
+    };
+    assert_eq!(next()[0], "READY=1");
+    // A config that is taken, and one that is not.
+    for (jobs, status) in [
+        (BEAT, "STATUS=1 job, next beat at "),
+        ("[jobs.", "STATUS=1 job, "),
+    ] {
+        place.configure(jobs);
+        let before = clock::monotonic_usec();
+        daemon.signal(Signal::HUP);
+        let reloading = next();
+        assert_eq!(reloading[0], "RELOADING=1");
+        let at = reloading[1].strip_prefix("MONOTONIC_USEC=").unwrap();
+        let at: u64 = at.parse().unwrap();
+        assert!((before..=clock::monotonic_usec()).contains(&at));
+        let ready = next();
+        assert_eq!(ready[0], "READY=1");
+        assert!(ready[1].starts_with(status), "{ready:?}");
+    }
+    assert!(daemon.terminate().success());
 }
 
 #[test]
