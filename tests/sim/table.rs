@@ -38,7 +38,7 @@ pub fn render(world: &World) -> String {
     }
     flush(&mut text, open);
     for (at, said) in &world.said {
-        let _ = writeln!(text, "{} {said}", at_whole_ms(*at));
+        let _ = writeln!(text, "{} {said}", at_hundredths(*at));
     }
     text
 }
@@ -51,7 +51,7 @@ fn flush(text: &mut String, line: Option<(String, String, String)>) {
 
 fn times_of(run: &Run) -> String {
     let first = if run.trigger == Trigger::Manual {
-        at_whole_ms(run.scheduled_at)
+        at_hundredths(run.scheduled_at)
     } else {
         show_time(run.scheduled_at)
     };
@@ -81,7 +81,7 @@ fn outcome(run: &Run) -> String {
     let late = run.started_at.map(|at| at.duration_since(run.due_at));
     if let Some(late) = late.filter(|&late| late >= ON_TIME) {
         let late = Duration::try_from(late).unwrap();
-        let late = Duration::from_millis(u64::try_from(late.as_millis()).unwrap());
+        let late = Duration::from_millis(u64::try_from(late.as_millis()).unwrap() / 10 * 10);
         let _ = write!(how, " late {late:?}");
     }
     for (name, value) in &run.params {
@@ -90,7 +90,8 @@ fn outcome(run: &Run) -> String {
     how
 }
 
-fn at_whole_ms(at: Timestamp) -> String {
-    let ms = at.as_millisecond();
+/// Hundredths of a second: how long a commit takes is not what a scenario is about.
+fn at_hundredths(at: Timestamp) -> String {
+    let ms = at.as_millisecond().div_euclid(10) * 10;
     show_time(Timestamp::from_millisecond(ms).unwrap())
 }

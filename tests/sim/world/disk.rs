@@ -50,6 +50,7 @@ impl World {
             self.check();
         }
         self.forget_marks(&batch.writes);
+        self.booted = false;
         self.reply(batch.replies);
         self.commit_next();
         if !outcomes.is_empty() {

@@ -55,7 +55,7 @@ pub struct World {
     /// The plans that jobs had last, those that left the config among them.
     pub policies: BTreeMap<JobName, Arc<Plan>>,
     pub pools: BTreeMap<String, Pool>,
-    /// The slots of each pool that the daemon knows of.
+    /// The most slots that each pool has had in this life.
     slots: BTreeMap<String, u32>,
     pub behaviours: BTreeMap<JobName, Behaviour>,
     /// Taken in turn, over and over.
@@ -87,9 +87,7 @@ pub struct World {
     to_commit: VecDeque<Batch>,
     processes: BTreeMap<RunId, Process>,
     started: BTreeSet<RunId>,
-    /// After a reboot start marks prove nothing, and a queued run may start again.
-    rebooted: bool,
-    /// Nothing was started since the machine was.
+    /// Since the machine was started no daemon has made durable what became of the life before.
     booted: bool,
 
     commands: BTreeMap<CommandId, String>,
@@ -136,7 +134,6 @@ impl World {
             to_commit: VecDeque::new(),
             processes: BTreeMap::new(),
             started: BTreeSet::new(),
-            rebooted: false,
             booted: false,
             commands: BTreeMap::new(),
             said: Vec::new(),
@@ -163,8 +160,7 @@ impl World {
         if self.daemon.is_some() {
             return;
         }
-        let same_boot = !std::mem::take(&mut self.booted);
-        let memory = self.ledger.memory(&self.marks, same_boot);
+        let memory = self.ledger.memory(&self.marks, !self.booted);
         let (daemon, effects) = Dispatcher::recover(
             "node".to_owned(),
             self.plans.clone(),
@@ -173,6 +169,7 @@ impl World {
             self.now(),
         );
         self.daemon = Some(daemon);
+        self.slots.clear();
         self.take_slots();
         self.plan_in(TICK, Happening::Tick);
         self.perform(effects);
@@ -186,6 +183,7 @@ impl World {
         if let (UnderWay::Durable, Some(batch)) = (under_way, self.under_way.take()) {
             self.ledger.commit(&batch.writes);
             self.forget_marks(&batch.writes);
+            self.booted = false;
         }
         self.gone();
     }
@@ -194,7 +192,6 @@ impl World {
     pub fn reboot(&mut self, under_way: UnderWay) {
         self.kill(under_way);
         self.marks.clear();
-        self.rebooted = true;
         self.booted = true;
         self.start();
     }
@@ -220,21 +217,19 @@ impl World {
     }
 
     pub fn reload(&mut self) {
-        // What is due at this very moment still starts by the slots of before.
-        for (name, pool) in &self.pools {
-            let slots = self.slots.entry(name.clone()).or_default();
-            *slots = pool.slots.max(*slots);
-        }
+        self.take_slots();
         self.input(Input::Reload {
             plans: self.plans.clone(),
             pools: self.pools.clone(),
         });
-        self.take_slots();
     }
 
+    /// What had its slot before a reload took it away starts all the same.
     fn take_slots(&mut self) {
-        let pools = self.pools.values();
-        self.slots = pools.map(|pool| (pool.name.clone(), pool.slots)).collect();
+        for (name, pool) in &self.pools {
+            let slots = self.slots.entry(name.clone()).or_default();
+            *slots = pool.slots.max(*slots);
+        }
     }
 
     pub fn drain(&mut self) {

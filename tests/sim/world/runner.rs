@@ -17,10 +17,7 @@ impl World {
             "started without a durable row: {run:?}, row {row:?}"
         );
         assert!(!self.draining, "started while draining: {run:?}");
-        assert!(
-            self.started.insert(run.id) || self.rebooted,
-            "started twice: {run:?}"
-        );
+        assert!(self.started.insert(run.id), "started twice: {run:?}");
         // One that is caught up may start beside it, between its request and its start.
         let mine = self.processes.values();
         let mine = mine.filter(|it| it.job == run.job && it.trigger != Trigger::CatchUp);
