@@ -132,6 +132,10 @@ impl JobState {
     /// Claims what the schedule has named up to now, however late it is due: the schedule ends.
     pub(super) fn claim_named(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
         self.claim_while(|nominal| nominal <= view.now, view, active, out);
+        // The ledger has not answered for so long that no more were claimed; nor will they be.
+        if let Some(rest) = self.undecided_through(view.now) {
+            self.account(rest, Status::Missed, Reason::UNWATCHED, view, out);
+        }
     }
 
     fn claim_while(
