@@ -23,16 +23,16 @@ pub fn render(world: &World) -> String {
         .collect();
     rows.sort_by_key(|run| (&run.job, run.scheduled_at, run.trigger != Trigger::Manual));
     let mut text = String::new();
-    let mut open: Option<(String, String, String)> = None;
+    let mut open: Option<Line> = None;
     for run in rows {
         let key = (run.job.to_string(), outcome(run));
         match &mut open {
             Some((job, times, how)) if *job == key.0 && *how == key.1 => {
-                let _ = write!(times, " {}", times_of(run));
+                times.push(times_of(run));
             }
             _ => {
                 flush(&mut text, open.take());
-                open = Some((key.0, times_of(run), key.1));
+                open = Some((key.0, vec![times_of(run)], key.1));
             }
         }
     }
@@ -43,8 +43,20 @@ pub fn render(world: &World) -> String {
     text
 }
 
-fn flush(text: &mut String, line: Option<(String, String, String)>) {
+/// A job, the times of rows that are alike, and how they ended.
+type Line = (String, Vec<String>, String);
+
+/// The most rows that a line names one by one.
+const NAMED: usize = 40;
+
+fn flush(text: &mut String, line: Option<Line>) {
     if let Some((job, times, how)) = line {
+        let times = match times.as_slice() {
+            [first, .., last] if times.len() > NAMED => {
+                format!("{first} ... {last} ({} rows)", times.len())
+            }
+            few => few.join(" "),
+        };
         let _ = writeln!(text, "{job} {times} {how}");
     }
 }
