@@ -58,7 +58,8 @@ pub struct JobFlags {
     pub job: JobName,
     /// Every instant up to here is decided: it has a row, claimed or final.
     pub decided_through: Timestamp,
-    /// The account begins after here: when the job was first seen, or where retention pruned to.
+    /// The account begins after here: when the job was first seen, or where retention pruned to;
+    /// never later than `decided_through`, which goes back when a wrong clock is corrected.
     pub audit_from: Timestamp,
     /// Whether somebody paused it.
     pub paused: bool,

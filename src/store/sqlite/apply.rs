@@ -159,7 +159,9 @@ pub(super) fn put_output(connection: &Connection, it: &StoredOutput) -> rusqlite
         ])
 }
 
-/// Remembers a job's flags. Retention's own mark stays.
+/// Remembers a job's flags. Retention's own mark stays, for it lies no later than what is decided.
+/// If that goes back before it, the clock was wrong: the account begins again there, or every
+/// instant up to the mark would pass for decided.
 pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -167,6 +169,7 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
                  pause_reason, paused_by)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (job) DO UPDATE SET decided_through = excluded.decided_through,
+                 pruned_through = min(pruned_through, excluded.decided_through),
                  audit_from = excluded.audit_from, paused = excluded.paused,
                  paused_at = excluded.paused_at, paused_until = excluded.paused_until,
                  pause_reason = excluded.pause_reason, paused_by = excluded.paused_by",
@@ -174,7 +177,7 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
         .execute(params![
             it.job.as_str(),
             Micros(it.decided_through),
-            Micros(it.audit_from),
+            Micros(it.audit_from.min(it.decided_through)),
             it.paused,
             it.paused_at.map(Micros),
             it.paused_until.map(Micros),
