@@ -1,12 +1,26 @@
 //! The command line: one file per command, one exit code each.
 
+mod asking;
 mod audit;
+mod cancel;
 mod check;
+mod clean;
 mod client;
 mod exit;
 mod instant;
+mod job;
+mod jobs;
 mod next;
+mod outcome;
+mod pause;
+mod resume;
+mod run;
+mod runs;
 mod serve;
+mod table;
+mod trigger;
+mod view;
+mod words;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +39,14 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Next(next::Args),
+    Jobs(jobs::Args),
+    Job(job::Args),
+    Runs(runs::Args),
+    Run(run::Args),
+    Trigger(trigger::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Cancel(cancel::Args),
     Audit(audit::Args),
 }
 
@@ -49,6 +71,14 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Next(args) => next::run(&args),
+        Command::Jobs(args) => jobs::run(&args),
+        Command::Job(args) => job::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Trigger(args) => trigger::run(&args),
+        Command::Pause(args) => pause::run(&args),
+        Command::Resume(args) => resume::run(&args),
+        Command::Cancel(args) => cancel::run(&args),
         Command::Audit(args) => audit::run(&args),
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub use audit::{Audit, AuditProblem, AuditedJob};
 pub use health::Readiness;
+pub(crate) use job::{Figures, Pause};
 pub use job::{Job, JobDetail, State, next_fires};
 pub use run::{Attempt, Run, RunDetail};
 pub use time::{Time, seconds};

@@ -1,0 +1,161 @@
+//! `punctual job`
+
+use std::fmt::Write as _;
+
+use super::Exit;
+use super::asking::Asking;
+use super::clean::printable;
+use super::client::{ClientError, PROMPT};
+use super::outcome;
+use super::table::{Paint, sheet};
+use super::view::{View, show};
+use super::words::{away, clock_time, percent, took};
+use crate::api::wire::{Figures, Job, JobDetail, Pause, State};
+use crate::job::JobName;
+
+/// How many fires to come are shown.
+const FIRES: usize = 5;
+
+/// Shows a job whole: where it stands, when it runs next, how it did, its configuration.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The job
+    #[arg(value_name = "NAME")]
+    job: JobName,
+
+    #[command(flatten)]
+    asking: Asking,
+}
+
+pub fn run(args: &Args) -> Exit {
+    show(ask(args))
+}
+
+fn ask(args: &Args) -> Result<String, ClientError> {
+    let client = args.asking.client()?;
+    let reply = client.get(&format!("/jobs/{}", args.job), PROMPT)?;
+    if args.asking.json {
+        return Ok(reply.text + "\n");
+    }
+    Ok(text(&reply.read()?, &View::of_stdout()))
+}
+
+fn text(detail: &JobDetail, view: &View) -> String {
+    let job = &detail.job;
+    let (state, paint) = match job.state {
+        State::Active => ("active", Paint::Good),
+        State::Paused => ("paused", Paint::Notable),
+        State::Disabled => ("disabled", Paint::Dim),
+        State::Finished => ("finished", Paint::Dim),
+    };
+    let mut text = format!("{}  {}\n", job.name, paint.on(state, view.colour));
+    if !job.description.is_empty() {
+        let _ = writeln!(text, "{}", printable(&job.description));
+    }
+    let zone = format!("{} ({})", job.schedule.text, job.schedule.timezone);
+    let expression = Some(&job.schedule.expression).filter(|it| **it != job.schedule.text);
+    let tags = (!job.tags.is_empty()).then(|| printable(&job.tags.join(", ")));
+    text.push('\n');
+    text.push_str(&sheet(
+        &[
+            ("schedule", Some(printable(&zone))),
+            ("expression", expression.map(|it| printable(it))),
+            ("tags", tags),
+            ("paused", paused(job, view)),
+            ("next", fires(detail, view)),
+            ("now", now(job)),
+            ("last run", last(job, view)),
+            ("lately", lately(detail)),
+            ("took", detail.statistics.duration.as_ref().map(figures)),
+            ("late", detail.statistics.lateness.as_ref().map(figures)),
+        ],
+        view,
+    ));
+    text.push_str("\nconfiguration\n");
+    let config = detail.config.as_object().into_iter().flatten();
+    let config: Vec<_> = config.map(|(key, value)| (key.as_str(), Some(written(value)))).collect();
+    text.push_str(&sheet(&config, view));
+    text
+}
+
+/// A value of the config, as a config writes it.
+fn written(value: &serde_json::Value) -> String {
+    let toml = toml::Value::try_from(value).map(|value| value.to_string());
+    // JSON says it as well where TOML cannot.
+    printable(&toml.unwrap_or_else(|_| value.to_string()))
+}
+
+/// Why it is paused, in words.
+fn paused(job: &Job, view: &View) -> Option<String> {
+    match &job.pause {
+        Some(pause) => Some(pause_in_words(pause, view)),
+        None if job.state == State::Paused => {
+            Some("everything is: `punctual resume --all` goes on".to_owned())
+        }
+        None => None,
+    }
+}
+
+/// A pause: `until …, since …, by …: reason`.
+pub(super) fn pause_in_words(pause: &Pause, view: &View) -> String {
+    let until = pause.until.map(|until| {
+        let (at, near) = (clock_time(until.0, &view.zone), away(until.0, view.now));
+        format!("until {at} ({near})")
+    });
+    let since = pause.since.map(|since| format!("since {}", away(since.0, view.now)));
+    let since = since.map(|since| since.replace("since now", "just now"));
+    let by = pause.by.as_ref().map(|by| format!("by {}", printable(by)));
+    let parts: Vec<String> = [until, since, by].into_iter().flatten().collect();
+    let reason = pause.reason.as_ref().map(|reason| printable(reason));
+    match (parts.join(", "), reason) {
+        (parts, None) => parts,
+        (parts, Some(reason)) if parts.is_empty() => reason,
+        (parts, Some(reason)) => format!("{parts}: {reason}"),
+    }
+}
+
+fn fires(detail: &JobDetail, view: &View) -> Option<String> {
+    let fires = detail.next_fires.iter().take(FIRES).map(|fire| {
+        let (at, near) = (clock_time(fire.0, &view.zone), away(fire.0, view.now));
+        format!("{at}  {near}")
+    });
+    let fires: Vec<String> = fires.collect();
+    (!fires.is_empty()).then(|| fires.join("\n"))
+}
+
+fn now(job: &Job) -> Option<String> {
+    match (job.running, job.queued) {
+        (0, 0) => None,
+        (running, 0) => Some(format!("{running} running")),
+        (0, queued) => Some(format!("{queued} queued")),
+        (running, queued) => Some(format!("{running} running, {queued} queued")),
+    }
+}
+
+fn last(job: &Job, view: &View) -> Option<String> {
+    let run = job.last_run.as_ref()?;
+    let at = run.finished_at.or(run.last_scheduled_at).unwrap_or(run.due_at);
+    let words = printable(&outcome::in_words(run));
+    let status = outcome::paint(run.status).on(&words, view.colour);
+    let mut text = format!("{status}, {}", away(at.0, view.now));
+    if let Some(length) = outcome::length(run, view.now) {
+        let _ = write!(text, ", took {length}");
+    }
+    let _ = write!(text, "\n{}", run.id);
+    Some(text)
+}
+
+fn lately(detail: &JobDetail) -> Option<String> {
+    let rate = detail.job.success_rate?;
+    Some(format!("{} of runs succeeded", percent(rate)))
+}
+
+/// A spread of spans.
+pub(super) fn figures(figures: &Figures) -> String {
+    let Figures {
+        p50_s,
+        p99_s,
+        max_s,
+    } = figures;
+    format!("{} half of them, {} at 99 %, {} at most", took(*p50_s), took(*p99_s), took(*max_s))
+}
