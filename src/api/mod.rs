@@ -41,10 +41,9 @@ use crate::config::Server;
 use crate::daemon::Handle;
 use access::{Caller, Gate};
 use error::{Kind, Problem};
-use routes::Pace;
 
 pub use listen::{ApiError, Listeners};
-pub use routes::{Need, Pace as RoutePace, Route, table as routes};
+pub use routes::{Need, Pace, Route, table as routes};
 
 /// How long an answer may take that should come at once.
 const PROMPT: Duration = Duration::from_secs(30);

@@ -84,7 +84,7 @@ pub(super) async fn run(
         refusals: Arc::new(Semaphore::new(REFUSALS)),
         stopping,
     };
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(connections()));
     let mut doors = JoinSet::new();
     for listener in listeners.tcp {
         if let Ok(address) = listener.local_addr() {
@@ -101,6 +101,21 @@ pub(super) async fn run(
             tracing::error!(%error, "a listener of the API died");
         }
     }
+}
+
+/// How many connections over TCP there may be, so that most descriptors are left for jobs.
+fn connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let share = limit.and_then(|limit| usize::try_from(limit / 4).ok());
+    let places = share.map_or(CONNECTIONS, |share| share.clamp(1, CONNECTIONS));
+    if places < CONNECTIONS {
+        tracing::warn!(
+            places,
+            "the limit on open files is low, so the API takes few connections at once; raise it \
+             (LimitNOFILE=)"
+        );
+    }
+    places
 }
 
 /// Something that connections come in by.

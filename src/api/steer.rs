@@ -1,6 +1,7 @@
 //! Triggering, pausing, resuming and cancelling: what an operator may do to jobs and runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -15,11 +16,18 @@ use super::access::Caller;
 use super::asked::{Asked, JobPath, Nothing, RunPath, Sent};
 use super::error::{Kind, Problem};
 use super::{Context, jobs, runs, wire};
+use crate::clock;
 use crate::dispatch::{Answer, Command};
 use crate::job::{Event, EventKind, JobName, Run, RunId};
 
 /// The longest reason of a pause, in characters.
 const MAX_REASON: usize = 1_000;
+
+/// How long the end of a run may take to be in the ledger before who waits is told all the same.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the ledger is looked at meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How a trigger is answered.
 #[derive(Debug, Default, Deserialize)]
@@ -120,8 +128,26 @@ async fn until_end(
             Err(RecvError::Closed) => return Ok(None),
         };
         if let Some(run) = ended.filter(|run| run.status.is_final()) {
-            return Ok(Some(run));
+            return in_ledger(context, run).await.map(Some);
         }
+    }
+}
+
+/// Waits until the ledger has the end of a run, so that who was told of it finds it there.
+async fn in_ledger(context: &Context, run: Run) -> Result<Run, Problem> {
+    let written = async {
+        loop {
+            let row = context.handle.reader().run(run.id).await?;
+            if let Some(row) = row.filter(|row| row.status.is_final()) {
+                return Ok(row);
+            }
+            clock::elapse(LOOK_AGAIN).await;
+        }
+    };
+    tokio::select! {
+        row = written => row,
+        // A ledger that cannot be written is no reason to keep the news back.
+        () = clock::elapse(LEDGER_PATIENCE) => Ok(run.clone()),
     }
 }
 

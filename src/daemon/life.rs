@@ -16,7 +16,7 @@ use super::signals::Ends;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
-use crate::dispatch::{Dispatcher, Effect, Input, Snapshot};
+use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
 use crate::runner::{MarksError, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
@@ -129,7 +129,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
     let (requests, requested) = mpsc::channel(REQUESTS);
-    let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty(clock::now())));
+    let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
     let handle = Handle(Arc::new(Inner {
         requests,

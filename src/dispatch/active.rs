@@ -7,16 +7,17 @@ use jiff::Timestamp;
 
 use super::out::Out;
 use super::pools::Pools;
-use super::{CommandId, Effect, Start};
-use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause};
+use super::{CommandId, Dispatcher, Effect, Start};
+use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause, Trigger};
 
 /// Every run that is past its claim and not over.
 #[derive(Debug)]
 pub(super) struct Active {
     runs: HashMap<RunId, Live>,
     pub(super) pools: Pools,
-    /// Fires whose claim is on its way to the ledger, and whose they are.
-    pub(super) claiming: HashMap<RunId, JobName>,
+    /// Runs whose claims are on their way to the ledger: whose they are, and how many claims. A
+    /// claim that was taken back and made again is on its way twice, and only its last counts.
+    claiming: HashMap<RunId, (JobName, u32)>,
     /// How many runs hold a slot.
     holding: usize,
 }
@@ -76,6 +77,23 @@ impl Active {
         self.holding == 0
     }
 
+    /// Claims a run in the ledger.
+    pub(super) fn claim(&mut self, run: Run, out: &mut Out) {
+        let first = || (run.job.clone(), 0);
+        self.claiming.entry(run.id).or_insert_with(first).1 += 1;
+        out.claim(run);
+    }
+
+    /// A claim came back. Says whose it is, unless another claim of the same run is behind it.
+    pub(super) fn came_back(&mut self, id: RunId) -> Option<JobName> {
+        let (_, on_their_way) = self.claiming.get_mut(&id)?;
+        *on_their_way -= 1;
+        if *on_their_way > 0 {
+            return None;
+        }
+        self.claiming.remove(&id).map(|(job, _)| job)
+    }
+
     /// Adds a run that is not over.
     pub(super) fn add(&mut self, run: Run, plan: &Arc<Plan>, phase: Phase) {
         self.runs.insert(
@@ -117,17 +135,24 @@ impl Active {
         }
     }
 
-    /// Gives free slots of a pool to those who wait, in order.
-    pub(super) fn fill(&mut self, pool: &str, out: &mut Out) {
-        while let Some(id) = self.pools.next(pool) {
-            let live = self
-                .runs
-                .get_mut(&id)
-                .expect("a run leaves its queue when it is removed");
-            self.holding += 1;
-            out.touch(&live.run.job);
-            hand_to_runner(live, out);
+    /// Queues a run for a slot, however many are free: [`Dispatcher::fill`] gives them out.
+    pub(super) fn wait(&mut self, id: RunId) {
+        if let Some(live) = self.runs.get_mut(&id) {
+            live.phase = Phase::Waiting;
+            self.pools
+                .wait(&live.plan.pool, live.plan.priority, live.run.due_at, id);
         }
+    }
+
+    /// Starts a run that waited, in the slot that was taken for it.
+    fn start_next(&mut self, id: RunId, out: &mut Out) {
+        let live = self
+            .runs
+            .get_mut(&id)
+            .expect("a run leaves its queue when it is removed");
+        self.holding += 1;
+        out.touch(&live.run.job);
+        hand_to_runner(live, out);
     }
 
     /// Takes a run out, with its slot or its place in the queue.
@@ -142,6 +167,39 @@ impl Active {
             Phase::Inserting { .. } | Phase::InLine => {}
         }
         Some(live)
+    }
+}
+
+impl Dispatcher {
+    /// Gives free slots of a pool to those who wait, in order. Who has waited beyond its deadline
+    /// is missed, even if the wake that should have said so has not come.
+    pub(super) fn fill(&mut self, pool: &str, now: Timestamp, out: &mut Out) {
+        while let Some(id) = self.active.pools.next(pool) {
+            let too_late = self.active.get(id).filter(|live| live.is_too_late(now));
+            let Some(job) = too_late.map(|live| live.run.job.clone()) else {
+                self.active.start_next(id, out);
+                continue;
+            };
+            self.active.pools.give_back(pool);
+            if let Some(state) = self.jobs.get_mut(&job) {
+                state.miss_waiting(id, now, &mut self.active, out);
+                out.touch(&job);
+            }
+        }
+    }
+}
+
+impl Live {
+    /// When a fire that waits for a slot will have waited too long.
+    pub(super) fn latest_start(&self) -> Option<Timestamp> {
+        let deadline = self.plan.starting_deadline?;
+        let waits = self.phase == Phase::Waiting && self.run.trigger == Trigger::Schedule;
+        self.run.due_at.checked_add(deadline).ok().filter(|_| waits)
+    }
+
+    /// Whether it has.
+    pub(super) fn is_too_late(&self, now: Timestamp) -> bool {
+        self.latest_start().is_some_and(|end| end <= now)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::job_state::JobState;
 use super::out::Out;
-use super::{Dispatcher, UNWATCHED_AFTER};
-use crate::job::{EventKind, Reason, Status};
+use super::{Dispatcher, HORIZON, UNWATCHED_AFTER};
+use crate::job::{EventKind, Reason, Span, Status, Write};
 
-/// Going back by up to this repeats nothing; more is a correction, and counting starts again.
+/// Going back by up to this, from the furthest time seen, repeats nothing; more is a correction, and
+/// counting starts again.
 const CORRECTION: SignedDuration = SignedDuration::from_hours(3);
 
 impl Dispatcher {
@@ -24,23 +26,74 @@ impl Dispatcher {
                 },
             );
         }
-        if step < -CORRECTION {
-            self.count_again(now, out);
+        if now.duration_since(self.furthest) < -CORRECTION {
+            self.furthest = now;
+            for (name, state) in &mut self.jobs {
+                state.count_again(now, out);
+                out.touch(name);
+            }
         }
+        self.furthest = self.furthest.max(now);
         (step > unwatched).then(|| now.saturating_sub(UNWATCHED_AFTER).unwrap_or(now))
     }
+}
 
-    /// After a correction every job counts from the new now. Instants that the ledger has already
-    /// are found by their claims, and do not run twice.
-    fn count_again(&mut self, now: Timestamp, out: &mut Out) {
-        for (name, state) in &mut self.jobs {
-            state.drop_claims(now, Status::Missed, Reason::UNWATCHED, out);
-            state.span = None;
-            if state.flags.decided_through > now {
-                state.flags.decided_through = now;
-                state.write_flags(out);
-            }
-            out.touch(name);
+/// From when on a schedule counts that begins at `now`, for a job that was decided through
+/// `decided`: what was decided before the clock went back a little is not decided anew.
+pub(super) fn counts_from(now: Timestamp, decided: Timestamp) -> Timestamp {
+    if is_far_ahead(decided, now) {
+        now
+    } else {
+        now.max(decided)
+    }
+}
+
+/// Whether a mark lies so far ahead of `now` that the clock must have been corrected since.
+pub(super) fn is_far_ahead(mark: Timestamp, now: Timestamp) -> bool {
+    let claimed = now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
+    mark.duration_since(claimed) > CORRECTION
+}
+
+impl JobState {
+    /// The clock was corrected: the job counts from the new now. Instants to come that have had
+    /// their fire are found by their claims and do not run twice; those that the wrong clock made
+    /// the job give up are to come again.
+    pub(super) fn count_again(&mut self, now: Timestamp, out: &mut Out) {
+        self.drop_claims(now, Status::Missed, Reason::UNWATCHED, out);
+        self.cut_span(now, out);
+        if self.flags.decided_through <= now {
+            return;
+        }
+        self.flags.decided_through = now;
+        self.since = now;
+        self.flags.audit_from = self.flags.audit_from.min(now);
+        self.write_flags(out);
+        let job = self.plan.name.clone();
+        let spec = self.schedule().map(|it| it.spec().clone());
+        out.write(Write::Schedule { job, at: now, spec });
+    }
+
+    /// Takes the instants later than `now` out of the newest span, and closes it.
+    fn cut_span(&mut self, now: Timestamp, out: &mut Out) {
+        let Some(mut run) = self.span.take() else {
+            return;
+        };
+        let Some(span) = run.span.filter(|span| span.last > now) else {
+            return;
+        };
+        let schedule = &self.plan.schedule;
+        let last = schedule.last_through(now);
+        run.span = last.filter(|&last| last >= run.scheduled_at).map(|last| {
+            let count = span.count.saturating_sub(schedule.count(last, span.last));
+            Span { last, count }
+        });
+        if run.span.is_some() {
+            out.run(&run, now);
+        } else {
+            // Nothing is left of it: a row that is `scheduled` is one that can be withdrawn.
+            run.status = Status::Scheduled;
+            out.write(Write::Run(run.clone()));
+            out.write(Write::Withdraw(run.id));
         }
     }
 }

@@ -71,7 +71,7 @@ impl Dispatcher {
         run.params = params;
         run.requested_by = Some(by.to_owned());
         state.running.insert(run_id);
-        out.claim(run.clone());
+        self.active.claim(run.clone(), out);
         self.active
             .add(run, &state.plan, Phase::Inserting { reply: Some(id) });
         out.touch(job);
@@ -174,18 +174,12 @@ impl Dispatcher {
             self.stop(id, StopCause::Requested, out);
             return Ok(());
         }
-        if let Phase::Inserting {
-            reply: Some(command),
-        } = live.phase
-        {
-            out.reply(command, Ok(Answer::Triggered(id)));
-        }
         let reason = format!("{} by {by}", Reason::REQUESTED);
         self.cancel_waiting(id, &reason, now, out);
         Ok(())
     }
 
-    /// Ends a run that has not started.
+    /// Ends a run that has not started, and answers whoever still waits to hear of it.
     pub(super) fn cancel_waiting(
         &mut self,
         id: RunId,
@@ -196,6 +190,12 @@ impl Dispatcher {
         let Some(mut live) = self.active.remove(id) else {
             return;
         };
+        if let Phase::Inserting {
+            reply: Some(command),
+        } = live.phase
+        {
+            out.reply(command, Ok(Answer::Triggered(id)));
+        }
         live.run.status = Status::Cancelled;
         live.run.reason = Some(Reason::new(reason));
         live.run.finished_at = Some(now);

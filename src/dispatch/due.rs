@@ -16,6 +16,7 @@ impl JobState {
         if view.draining {
             return;
         }
+        self.expire_waiting(view, active, out);
         self.resume_if_over(view, out);
         if self.is_paused(view.everything_paused) {
             self.skip_while_paused(view, out);
@@ -23,7 +24,6 @@ impl JobState {
         }
         let mark = self.flags.decided_through;
         self.miss_unwatched(view, active, out);
-        self.expire_waiting(view, active, out);
         self.start_due(view, active, out);
         self.catch_up_turn(view, active, out);
         self.claim_coming(view, active, out);
@@ -83,33 +83,32 @@ impl JobState {
 
     /// Fires that waited for a slot beyond their deadline are missed.
     fn expire_waiting(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        let Some(deadline) = self.plan.starting_deadline else {
-            return;
+        let too_late = |id: RunId| {
+            active
+                .get(id)
+                .is_some_and(|live| live.is_too_late(view.now))
         };
-        let expired: Vec<RunId> = self
-            .running
-            .iter()
-            .copied()
-            .filter(|&id| {
-                active.get(id).is_some_and(|live| {
-                    live.phase == Phase::Waiting
-                        && live.run.trigger == Trigger::Schedule
-                        && live
-                            .run
-                            .due_at
-                            .checked_add(deadline)
-                            .is_ok_and(|end| end <= view.now)
-                })
-            })
-            .collect();
+        let running = self.running.iter().copied();
+        let expired: Vec<RunId> = running.filter(|&id| too_late(id)).collect();
         for id in expired {
-            self.running.remove(&id);
-            if let Some(mut live) = active.remove(id) {
-                live.run.status = Status::Missed;
-                live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
-                live.run.finished_at = Some(view.now);
-                out.run(&live.run, view.now);
-            }
+            self.miss_waiting(id, view.now, active, out);
+        }
+    }
+
+    /// A fire that waits for a slot has waited too long.
+    pub(super) fn miss_waiting(
+        &mut self,
+        id: RunId,
+        now: Timestamp,
+        active: &mut Active,
+        out: &mut Out,
+    ) {
+        self.forget(id);
+        if let Some(mut live) = active.remove(id) {
+            live.run.status = Status::Missed;
+            live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
+            live.run.finished_at = Some(now);
+            out.run(&live.run, now);
         }
     }
 
@@ -119,23 +118,38 @@ impl JobState {
         let Some(schedule) = self.schedule() else {
             return;
         };
+        let due = |nominal| schedule.due_at(nominal);
         let lead = view.now.saturating_add(LEAD).unwrap_or(Timestamp::MAX);
         let horizon = view.now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-        let mut next = self.next_undecided();
-        if next.is_none_or(|nominal| schedule.due_at(nominal) > lead) {
-            return;
+        if self
+            .next_undecided()
+            .is_some_and(|nominal| due(nominal) <= lead)
+        {
+            self.claim_while(|nominal| due(nominal) <= horizon, view, active, out);
         }
-        while let Some(nominal) = next.filter(|&nominal| schedule.due_at(nominal) <= horizon) {
+    }
+
+    /// Claims what the schedule has named up to now, however late it is due: the schedule ends.
+    pub(super) fn claim_named(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
+        self.claim_while(|nominal| nominal <= view.now, view, active, out);
+    }
+
+    fn claim_while(
+        &mut self,
+        wanted: impl Fn(Timestamp) -> bool,
+        view: View<'_>,
+        active: &mut Active,
+        out: &mut Out,
+    ) {
+        while let Some(nominal) = self.next_undecided().filter(|&nominal| wanted(nominal)) {
             let mut run = self.fire(nominal, Trigger::Schedule, view);
             run.status = Status::Scheduled;
-            active.claiming.insert(run.id, run.job.clone());
-            out.claim(run.clone());
+            active.claim(run.clone(), out);
             self.claims.push_back(Claim {
                 run,
                 durable: false,
             });
             self.decide_through(nominal);
-            next = schedule.next_after(nominal);
         }
     }
 
@@ -163,13 +177,14 @@ impl Dispatcher {
     ) {
         let mut jobs = BTreeSet::new();
         for (id, outcome) in outcomes {
-            if let Some(job) = self.active.claiming.remove(&id) {
-                if let Some(state) = self.jobs.get_mut(&job) {
-                    state.claimed(id, outcome);
-                    jobs.insert(job);
-                }
-            } else {
+            let Some(job) = self.active.came_back(id) else {
+                continue;
+            };
+            if self.active.get(id).is_some() {
                 self.inserted(id, outcome, now, out);
+            } else if let Some(state) = self.jobs.get_mut(&job) {
+                state.claimed(id, outcome);
+                jobs.insert(job);
             }
         }
         let view = view!(self, now, Timestamp::MIN);

@@ -89,7 +89,7 @@ impl Dispatcher {
             out.touch(&live.run.job);
         }
         if !self.draining {
-            self.active.fill(&live.plan.pool, out);
+            self.fill(&live.plan.pool, now, out);
         }
     }
 }

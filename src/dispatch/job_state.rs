@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::active::{Active, Phase};
+use super::active::Active;
 use super::command::new_run;
 use super::out::Out;
+use super::spans::just_before;
 use super::{LEAD, View, params};
-use crate::job::{ConcurrencyPolicy, JobFlags, Plan, Run, RunId, Trigger, Write};
+use crate::job::{ConcurrencyPolicy, EventKind, JobFlags, Plan, Run, RunId, Trigger, Write};
 use crate::schedule::Schedule;
 
 /// A paused job looks for instants to account for this often: its span shows within a second of
@@ -23,6 +24,8 @@ pub(super) struct JobState {
     pub(super) plan: Arc<Plan>,
     /// What the ledger remembers of it; `flags.decided_through` is the mark.
     pub(super) flags: JobFlags,
+    /// When its schedule began to count, as far as this life knows.
+    pub(super) since: Timestamp,
     /// Claimed fires in order of their instants, not due yet.
     pub(super) claims: VecDeque<Claim>,
     /// Runs that count under `max_concurrent`.
@@ -39,6 +42,12 @@ pub(super) struct JobState {
     pub(super) removed: bool,
 }
 
+/// The instant before this one.
+pub(super) fn last_before(schedule: &Schedule, instant: Timestamp) -> Timestamp {
+    let last = schedule.last_through(just_before(instant));
+    last.unwrap_or(Timestamp::MIN)
+}
+
 /// A fire that is claimed ahead.
 #[derive(Debug)]
 pub(super) struct Claim {
@@ -51,6 +60,7 @@ impl JobState {
     pub(super) fn new(plan: Arc<Plan>, flags: JobFlags) -> Self {
         Self {
             plan,
+            since: flags.audit_from,
             flags,
             claims: VecDeque::new(),
             running: BTreeSet::new(),
@@ -80,6 +90,21 @@ impl JobState {
         }
     }
 
+    /// Whether a claimed instant is still to come. One of a schedule that has ended is not, even if
+    /// the clock went back behind it.
+    pub(super) fn is_to_come(&self, nominal: Timestamp, now: Timestamp) -> bool {
+        nominal > now.max(self.since)
+    }
+
+    /// How far it is decided when its claims of instants to come are taken back.
+    pub(super) fn decided_without_claims(&self, now: Timestamp) -> Timestamp {
+        let mut claims = self.claims.iter().map(|claim| claim.run.scheduled_at);
+        match claims.find(|&nominal| self.is_to_come(nominal, now)) {
+            Some(first) => last_before(&self.plan.schedule, first).max(self.since),
+            None => self.flags.decided_through,
+        }
+    }
+
     pub(super) fn is_paused(&self, everything: bool) -> bool {
         everything || self.flags.paused
     }
@@ -100,6 +125,18 @@ impl JobState {
     /// Moves the mark forward: every instant up to `to` is decided.
     pub(super) fn decide_through(&mut self, to: Timestamp) {
         self.flags.decided_through = self.flags.decided_through.max(to);
+    }
+
+    /// A schedule that names nothing any more when it is first seen is most likely a mistake.
+    pub(super) fn warn_if_over(&self, now: Timestamp, out: &mut Out) {
+        if self.plan.enabled && self.next_undecided().is_none() {
+            let job = self.plan.name.clone();
+            let message =
+                "its schedule names no instant later than now, so it is finished without \
+                           having run; correct its time or remove it"
+                    .to_owned();
+            out.emit(now, EventKind::Warning { job, message });
+        }
     }
 
     pub(super) fn write_flags(&self, out: &mut Out) {
@@ -135,7 +172,11 @@ impl JobState {
             .map(|claim| claim.run.due_at);
         let claim = self.next_undecided().map(|nominal| {
             if paused {
-                nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal))
+                let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
+                // A look that is asked for already is not put off: runs that end meanwhile would
+                // put it off for ever.
+                let asked = self.armed.filter(|&armed| armed >= nominal);
+                asked.map_or(at, |asked| asked.min(at))
             } else {
                 let due = self.plan.schedule.due_at(nominal);
                 due.saturating_sub(LEAD).unwrap_or(due)
@@ -148,12 +189,9 @@ impl JobState {
 
     /// When the first of the fires that wait for a slot will have waited too long.
     fn first_deadline(&self, active: &Active) -> Option<Timestamp> {
-        let deadline = self.plan.starting_deadline?;
         self.running
             .iter()
-            .filter_map(|&id| active.get(id))
-            .filter(|live| live.phase == Phase::Waiting && live.run.trigger == Trigger::Schedule)
-            .filter_map(|live| live.run.due_at.checked_add(deadline).ok())
+            .filter_map(|&id| active.get(id)?.latest_start())
             .min()
     }
 }

@@ -52,7 +52,8 @@ impl JobState {
 
     /// Starts the next catch-up run: one at a time, oldest first, not while the job is paused.
     pub(super) fn catch_up_turn(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        if self.catching_up.is_some() || view.draining || self.is_paused(view.everything_paused) {
+        let held = self.removed || view.draining || self.is_paused(view.everything_paused);
+        if self.catching_up.is_some() || held {
             return;
         }
         let Some(&id) = self.in_line.front() else {
@@ -124,8 +125,7 @@ impl JobState {
         run.status = Status::Queued;
         run.queued_at = Some(view.now);
         self.in_line.push_back(run.id);
-        out.claim(run.clone());
-        active.claiming.remove(&run.id);
+        active.claim(run.clone(), out);
         active.add(run, &self.plan, Phase::Inserting { reply: None });
     }
 }

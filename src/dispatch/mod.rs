@@ -64,6 +64,8 @@ pub struct Dispatcher {
     draining: bool,
     /// The newest reading of the wall clock: up to here instants were watched.
     watched: Timestamp,
+    /// The furthest that the wall clock has been, since it was last corrected.
+    furthest: Timestamp,
     /// Tells manual runs of the same microsecond apart.
     sequence: u64,
 }
@@ -102,7 +104,13 @@ impl Dispatcher {
         }
         match input {
             Input::Tick => {}
-            Input::Wake(job) => self.advance(&job, now, Timestamp::MIN, &mut out),
+            Input::Wake(job) => {
+                if let Some(state) = self.jobs.get_mut(&job) {
+                    // It is used up, even one that came too early because the clock went back.
+                    state.armed = None;
+                }
+                self.advance(&job, now, Timestamp::MIN, &mut out);
+            }
             Input::Claimed(outcomes) => self.claimed(outcomes, now, &mut out),
             Input::Started {
                 run,
@@ -181,6 +189,7 @@ impl Dispatcher {
             paused: false,
             draining: false,
             watched: now,
+            furthest: now,
             sequence: 0,
         }
     }

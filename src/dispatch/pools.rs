@@ -35,6 +35,9 @@ impl Pools {
 
     /// Takes the slots of the config as it is now; what is in use stays in use.
     pub(super) fn configure(&mut self, pools: BTreeMap<String, Pool>) {
+        self.pools.retain(|name, pool| {
+            pools.contains_key(name) || pool.used > 0 || !pool.waiting.is_empty()
+        });
         for (name, pool) in pools {
             self.named(&name).slots = pool.slots;
         }

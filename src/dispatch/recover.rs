@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::active::Phase;
+use super::clock_step::{counts_from, is_far_ahead};
 use super::command::new_run;
-use super::job_state::{Claim, JobState};
+use super::job_state::{Claim, JobState, last_before};
 use super::out::Out;
 use super::{Dispatcher, Effect, View, view};
 use crate::job::{
@@ -61,16 +62,23 @@ impl Dispatcher {
         for (name, spec) in &memory.schedules {
             if !this.jobs.contains_key(name) {
                 let claims = left.claims.remove(name).unwrap_or_default();
-                this.close_stretch(name, spec, claims, now, &mut out);
+                let until = this.close_stretch(name, Some(spec), claims, now, &mut out);
                 out.write(Write::Schedule {
                     job: name.clone(),
-                    at: now,
+                    at: until,
                     spec: None,
                 });
             }
         }
+        // Their schedule had ended already, by a reload, when the daemon went.
+        for (name, claims) in left.claims {
+            this.close_stretch(&name, None, claims, now, &mut out);
+        }
         for run in left.queued {
             this.take_up_queued(run, now, &mut out);
+        }
+        for pool in this.active.pools.names() {
+            this.fill(&pool, now, &mut out);
         }
         this.advance_all(now, Timestamp::MIN, &mut out);
         let effects = this.finish_step(now, out);
@@ -90,9 +98,7 @@ impl Dispatcher {
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         let goes_on = matches!((known, &spec), (Some(known), Some(spec)) if same_rule(known, spec));
         if !goes_on {
-            if let Some(known) = known {
-                self.close_stretch(&name, known, claims, now, out);
-            }
+            self.close_stretch(&name, known, claims, now, out);
             self.begin_job(plan, now, out);
             return;
         }
@@ -109,9 +115,28 @@ impl Dispatcher {
                 spec,
             });
         }
-        for run in claims {
+        for mut run in claims {
             state.decide_through(run.scheduled_at);
-            state.claims.push_back(Claim { run, durable: true });
+            let durable = run.status == Status::Scheduled || run.due_at <= now;
+            if !durable {
+                // Back before its instant: the shutdown has taken nothing from it.
+                run.status = Status::Scheduled;
+                run.reason = None;
+                run.finished_at = None;
+                out.run(&run, now);
+                self.active.claim(run.clone(), out);
+            }
+            state.claims.push_back(Claim { run, durable });
+        }
+        if is_far_ahead(state.flags.decided_through, now) {
+            let job = name.clone();
+            let message = format!(
+                "the ledger has decided its instants up to {}, so the clock must have been wrong \
+                 before; it counts again from now, and instants that were given up by then stay so",
+                state.flags.decided_through
+            );
+            out.emit(now, EventKind::Warning { job, message });
+            state.count_again(now, out);
         }
         // The instant of now itself was not watched either.
         let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
@@ -122,54 +147,68 @@ impl Dispatcher {
         self.jobs.insert(name, state);
     }
 
-    /// A job counts from now: it is new, or its schedule is.
+    /// A job counts from now (or from where it is decided, if the clock went back a little): it is
+    /// new, or its schedule is.
     pub(super) fn begin_job(&mut self, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
         let name = plan.name.clone();
         let mut flags = self
             .dormant
             .remove(&name)
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
-        flags.decided_through = now;
+        let from = counts_from(now, flags.decided_through);
+        flags.decided_through = from;
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         out.write(Write::Schedule {
             job: name.clone(),
-            at: now,
+            at: from,
             spec,
         });
-        let state = JobState::new(plan, flags);
+        let mut state = JobState::new(plan, flags);
+        state.since = from;
         state.write_flags(out);
+        state.warn_if_over(now, out);
         out.touch(&name);
         self.jobs.insert(name, state);
     }
 
     /// The daemon was down when this schedule ended: its instants up to now are accounted for,
-    /// and nothing of it is caught up.
+    /// and nothing of it is caught up. Answers up to when it is decided.
     fn close_stretch(
         &mut self,
         name: &JobName,
-        spec: &ScheduleSpec,
+        spec: Option<&ScheduleSpec>,
         claims: Vec<Run>,
         now: Timestamp,
         out: &mut Out,
-    ) {
-        let Some(flags) = self.dormant.get_mut(name) else {
-            return;
-        };
+    ) -> Timestamp {
+        let old = spec.map(|spec| Schedule::new(spec.clone(), name.as_str()));
+        let mut first_withdrawn = None;
         for mut run in claims {
-            if run.scheduled_at > now {
+            // Those of a schedule that has ended were not to come even then.
+            if run.scheduled_at > now && old.is_some() {
+                first_withdrawn = first_withdrawn.or(Some(run.scheduled_at));
                 out.write(Write::Withdraw(run.id));
                 continue;
             }
-            flags.decided_through = flags.decided_through.max(run.scheduled_at);
             run.status = Status::Missed;
-            run.reason = Some(Reason::new(Reason::UNWATCHED));
+            run.reason = run.reason.or(Some(Reason::new(Reason::UNWATCHED)));
             run.finished_at = Some(now);
+            run.span = Some(Span {
+                last: run.scheduled_at,
+                count: 1,
+            });
             out.run(&run, now);
         }
+        let (Some(old), Some(flags)) = (old, self.dormant.get_mut(name)) else {
+            return now;
+        };
         let paused = flags.paused || self.paused;
-        match Schedule::new(spec.clone(), name.as_str()) {
+        match old {
             Ok(old) => {
                 let view = view!(self, now, now);
+                if let Some(first) = first_withdrawn {
+                    flags.decided_through = last_before(&old, first);
+                }
                 if let Some(run) = unaccounted(&old, flags, paused, view) {
                     out.run(&run, now);
                 }
@@ -189,8 +228,9 @@ impl Dispatcher {
                 );
             }
         }
-        flags.decided_through = flags.decided_through.max(now);
+        flags.decided_through = counts_from(now, flags.decided_through);
         out.write(Write::Job(flags.clone()));
+        flags.decided_through
     }
 
     /// A queued run goes on waiting; one whose job is gone is cancelled.
@@ -218,7 +258,7 @@ impl Dispatcher {
         } else {
             state.running.insert(id);
             self.active.add(run, &state.plan, Phase::Waiting);
-            self.active.start_or_wait(id, now, false, out);
+            self.active.wait(id);
         }
     }
 }
@@ -300,13 +340,6 @@ impl Left {
             } else if run.status == Status::Queued {
                 left.queued.push(run);
             } else {
-                if run.status == Status::Missed && run.due_at > now {
-                    // Back before its instant: the shutdown has taken nothing from it.
-                    run.status = Status::Scheduled;
-                    run.reason = None;
-                    run.finished_at = None;
-                    out.run(&run, now);
-                }
                 left.claims.entry(run.job.clone()).or_default().push(run);
             }
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::active::Phase;
+use super::clock_step::counts_from;
+use super::job_state::JobState;
 use super::out::Out;
 use super::recover::same_rule;
 use super::{Dispatcher, View, view};
@@ -21,6 +23,11 @@ impl Dispatcher {
         now: Timestamp,
         out: &mut Out,
     ) {
+        if self.draining {
+            // The next life reads the config anyway; until then nothing is decided any more, so
+            // no schedule can end here with all its instants accounted for.
+            return;
+        }
         // Instants up to now belong to the schedules that held until now.
         self.advance_all(now, Timestamp::MIN, out);
         self.active.pools.configure(pools);
@@ -41,14 +48,13 @@ impl Dispatcher {
             }
         }
         for pool in self.active.pools.names() {
-            if !self.draining {
-                self.active.fill(&pool, out);
-            }
+            self.fill(&pool, now, out);
         }
         self.advance_all(now, Timestamp::MIN, out);
     }
 
     fn change(&mut self, name: &JobName, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
+        let view = view!(self, now, Timestamp::MIN);
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
@@ -59,18 +65,22 @@ impl Dispatcher {
             state.plan = plan;
             return;
         }
-        withdraw_coming(&mut state.claims, now, out);
+        state.claim_named(view, &mut self.active, out);
+        let from = counts_from(now, state.decided_without_claims(now));
+        state.withdraw_coming(now, out);
         state.span = None;
         state.removed = false;
-        state.flags.decided_through = now;
+        state.flags.decided_through = from;
+        state.since = from;
         let spec = plan.enabled.then(|| plan.schedule.spec().clone());
         out.write(Write::Schedule {
             job: name.clone(),
-            at: now,
+            at: from,
             spec,
         });
         state.plan = plan;
         state.write_flags(out);
+        state.warn_if_over(now, out);
     }
 
     fn remove(&mut self, name: &JobName, now: Timestamp, out: &mut Out) {
@@ -78,12 +88,14 @@ impl Dispatcher {
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
+        state.claim_named(view, &mut self.active, out);
+        let until = counts_from(now, state.decided_without_claims(now));
         state.drop_claims(view.now, Status::Skipped, Reason::JOB_REMOVED, out);
         state.removed = true;
-        state.flags.decided_through = now;
+        state.flags.decided_through = until;
         out.write(Write::Schedule {
             job: name.clone(),
-            at: now,
+            at: until,
             spec: None,
         });
         state.write_flags(out);
@@ -105,18 +117,16 @@ impl Dispatcher {
     }
 }
 
-/// Claims whose instant is still to come are taken back; those whose instant has come (due a
-/// little later, by jitter) stay: they were named by the old schedule.
-fn withdraw_coming(
-    claims: &mut std::collections::VecDeque<super::job_state::Claim>,
-    now: Timestamp,
-    out: &mut Out,
-) {
-    claims.retain(|claim| {
-        let stays = claim.run.scheduled_at <= now;
-        if !stays {
-            out.write(Write::Withdraw(claim.run.id));
+impl JobState {
+    /// Claims whose instant is still to come are taken back; those whose instant has come (due a
+    /// little later, by jitter) stay: they were named by the old schedule.
+    fn withdraw_coming(&mut self, now: Timestamp, out: &mut Out) {
+        for claim in std::mem::take(&mut self.claims) {
+            if self.is_to_come(claim.run.scheduled_at, now) {
+                out.write(Write::Withdraw(claim.run.id));
+            } else {
+                self.claims.push_back(claim);
+            }
         }
-        stays
-    });
+    }
 }

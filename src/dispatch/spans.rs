@@ -98,11 +98,11 @@ impl JobState {
     ) {
         for claim in std::mem::take(&mut self.claims) {
             let nominal = claim.run.scheduled_at;
-            if nominal <= now {
-                self.withhold(claim.run, status, reason, now, out);
-            } else {
+            if self.is_to_come(nominal, now) {
                 out.write(Write::Withdraw(claim.run.id));
                 self.flags.decided_through = self.flags.decided_through.min(just_before(nominal));
+            } else {
+                self.withhold(claim.run, status, reason, now, out);
             }
         }
     }

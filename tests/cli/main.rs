@@ -1,4 +1,5 @@
-//! The real binary, without a daemon: next, check.
+//! The real binary, without a daemon: next, check, and what the documents show of them.
 
 mod check;
+mod docs;
 mod next;

@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use punctual::clock;
 
-use crate::daemon::{Place, assert_each_second_once, wait_until};
+use crate::daemon::{Place, assert_each_second_once, jobs, wait_until};
 
 #[test]
 fn ten_times_killed_under_load() {
-    let jobs: String = (0..40)
-        .map(|n| {
-            format!(
-                "[jobs.j{n}]\nevery = \"1s\"\ncatch_up = \"all\"\nshell = 'echo \
+    let jobs = jobs(40, |n| {
+        format!(
+            "[jobs.j{n}]\nevery = \"1s\"\ncatch_up = \"all\"\nshell = 'echo \
                  \"{n} $PUNCTUAL_SCHEDULED_AT\" >> $PLACE/starts; sleep 0.{n:02}'\n"
-            )
-        })
-        .collect();
+        )
+    });
     let place = Place::new(&jobs);
     // A different moment in each round, spread over the second in which everything happens.
     for round in 0..10_u64 {

@@ -186,6 +186,12 @@ impl Daemon {
         }
     }
 
+    /// How many files and sockets it has open.
+    pub fn descriptors(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        open.unwrap().count()
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub fn kill9(mut self) {
         self.child.kill().unwrap();
@@ -218,6 +224,11 @@ impl Drop for Daemon {
     }
 }
 
+/// The tables of so many jobs.
+pub fn jobs(count: usize, table: impl Fn(usize) -> String) -> String {
+    (0..count).map(table).collect()
+}
+
 /// Waits until `level` gives something; looks again every few milliseconds.
 pub fn wait_until<T>(what: &str, mut level: impl FnMut() -> Option<T>) -> T {
     let deadline = clock::monotonic() + PATIENCE;
@@ -231,7 +242,7 @@ pub fn wait_until<T>(what: &str, mut level: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A short pause between two looks at a level.
-fn breathe() {
+pub fn breathe() {
     let (_sender, receiver) = channel::<()>();
     let _ = receiver.recv_timeout(Duration::from_millis(5));
 }

@@ -1,6 +1,6 @@
 //! Fires of running daemons.
 
-use crate::daemon::{Place, assert_each_second_once, wait_until};
+use crate::daemon::{Place, assert_each_second_once, jobs, wait_until};
 
 #[test]
 fn a_job_runs_at_its_instants_as_a_process_and_is_accounted_for() {
@@ -56,14 +56,12 @@ fn a_second_run_at_the_same_time_is_skipped_and_joins_a_span() {
 
 #[test]
 fn a_hundred_processes_at_each_second_all_run_once() {
-    let jobs: String = (0..100)
-        .map(|n| {
-            format!(
-                "[jobs.j{n}]\nevery = \"1s\"\nshell = 'echo \"{n} $PUNCTUAL_SCHEDULED_AT\" >> \
+    let jobs = jobs(100, |n| {
+        format!(
+            "[jobs.j{n}]\nevery = \"1s\"\nshell = 'echo \"{n} $PUNCTUAL_SCHEDULED_AT\" >> \
                  $PLACE/starts'\n"
-            )
-        })
-        .collect();
+        )
+    });
     let place = Place::new(&jobs);
     let daemon = place.start();
     wait_until("500 runs", || {

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test: a panic is the report")]
 
 mod daemon;
+mod http;
 
+mod api;
+mod api_limits;
+mod audit;
 mod crash;
 mod fires;
 mod shutdown;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use punctual::clock;
 use punctual::job::{ClaimOutcome, Status, Write};
-use punctual::store::{AuditScope, Cursor, Jobs, RunFilter, Watch};
+use punctual::store::{AuditScope, Cursor, Jobs, Retention, RunFilter, Watch};
 
 use crate::home::{Home, name, t};
 use crate::rows::{every, fire, flags, manual, schedule, span};
@@ -53,7 +53,10 @@ async fn commits() {
 
 /// A million rows: `jobs` jobs, so that each has a share of them, one every ten seconds.
 async fn filled(jobs: i64) -> Home {
-    let home = Home::new();
+    let home = Home::with(Retention {
+        max_age: Duration::from_hours(24 * 365 * 100),
+        ..Retention::default()
+    });
     let each = 1_000_000 / jobs;
     let begun = clock::monotonic();
     let mut writes = Vec::new();

@@ -1,0 +1,273 @@
+//! The documents: what they show is what the binary prints, their links lead somewhere, and they
+//! name no place that a reader does not have.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Beginnings of the absolute paths that documents may name: places of every Linux system, the
+/// API's own, and examples.
+const KNOWN_PATHS: [&str; 18] = [
+    "/api/v1",
+    "/audit",
+    "/bin/sh",
+    "/dev/null",
+    "/etc/",
+    "/healthz",
+    "/jobs",
+    "/path",
+    "/proc",
+    "/readyz",
+    "/run/",
+    "/runs",
+    "/scheduler/",
+    "/srv",
+    "/tmp",
+    "/usr/",
+    "/var/lib/",
+    "/nonexistent/",
+];
+
+/// A fenced block: its language and its lines.
+struct Block {
+    language: String,
+    lines: Vec<String>,
+}
+
+#[test]
+fn commands_print_what_the_documents_show() {
+    let mut ran = 0;
+    for (path, text) in documents() {
+        let blocks = blocks(&text);
+        let folder = configs(&blocks);
+        for block in blocks.iter().filter(|block| block.language == "console") {
+            for (command, shown) in commands(&block.lines) {
+                if let Some(rest) = command.strip_prefix("punctual ")
+                    && (rest.starts_with("next ") || rest.starts_with("check "))
+                {
+                    assert_eq!(printed(rest, folder.path()), shown, "{path}: {command}");
+                    ran += 1;
+                }
+            }
+        }
+    }
+    assert!(ran >= 15, "only {ran} commands were found");
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for (path, text) in documents() {
+        let folder = root().join(&path);
+        let folder = folder.parent().expect("a document is in a folder");
+        for target in links(&text) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let place = if file.is_empty() {
+                root().join(&path)
+            } else {
+                folder.join(file)
+            };
+            let found = place.canonicalize();
+            let found = found.unwrap_or_else(|error| panic!("{path}: {target}: {error}"));
+            assert!(
+                found.starts_with(root()),
+                "{path}: {target} leaves the project"
+            );
+            if !anchor.is_empty() {
+                let there = std::fs::read_to_string(&found).expect("a document is text");
+                let headings = there.lines().filter(|line| line.starts_with('#'));
+                assert!(
+                    headings.map(slug).any(|slug| slug == anchor),
+                    "{path}: {target}: no such heading"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_document_names_a_place_that_readers_do_not_have() {
+    for (path, text) in documents() {
+        for (line, number) in text.lines().zip(1..) {
+            for word in absolute_paths(line) {
+                assert!(
+                    KNOWN_PATHS.iter().any(|known| word.starts_with(known)),
+                    "{path}:{number}: {word}"
+                );
+            }
+            assert!(
+                !line.contains("../.."),
+                "{path}:{number}: leaves the project"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_refused_key_is_in_the_list() {
+    let code = std::fs::read_to_string(root().join("src/config/not_yet.rs")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let (_, list) = page
+        .split_once("## Refused in this version")
+        .expect("the list has its heading");
+    let (list, _) = list.split_once("\n## ").unwrap_or((list, ""));
+    let keys = code
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("not_yet("))
+        .filter_map(|entry| entry.split('"').nth(1));
+    let mut count = 0;
+    for key in keys {
+        count += 1;
+        let named = list.contains(&format!("`{key}`")) || list.contains(&format!("`{key} = "));
+        assert!(named, "docs/configuration.md does not list {key}");
+    }
+    assert!(count > 10, "the table of refused keys is not where it was");
+}
+
+#[test]
+fn every_route_is_described() {
+    let page = std::fs::read_to_string(root().join("docs/api.md")).unwrap();
+    for route in punctual::api::routes() {
+        let path = route.path.strip_prefix("/api/v1").unwrap_or(route.path);
+        let line = format!("{} `{path}`", route.method);
+        assert!(page.contains(&line), "docs/api.md does not describe {line}");
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .canonicalize()
+        .expect("the project is there")
+}
+
+/// All documents, with their paths from the root.
+fn documents() -> Vec<(String, String)> {
+    let mut paths = vec![
+        "README.md".to_owned(),
+        "CHANGELOG.md".to_owned(),
+        "CONTRIBUTING.md".to_owned(),
+    ];
+    for entry in std::fs::read_dir(root().join("docs")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if Path::new(&name).extension().is_some_and(|end| end == "md") {
+            paths.push(format!("docs/{name}"));
+        }
+    }
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(root().join(&path)).unwrap();
+            (path, text)
+        })
+        .collect()
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in text.lines() {
+        match (line.strip_prefix("```"), open.as_mut()) {
+            (Some(language), None) => {
+                open = Some(Block {
+                    language: language.to_owned(),
+                    lines: Vec::new(),
+                });
+            }
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => block.lines.push(line.to_owned()),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a fenced block has no end");
+    blocks
+}
+
+/// The commands of a block with what they print.
+fn commands(lines: &[String]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in lines {
+        if let Some(command) = line.strip_prefix("$ ") {
+            found.push((command.to_owned(), String::new()));
+        } else if let Some((_, shown)) = found.last_mut() {
+            shown.push_str(line);
+            shown.push('\n');
+        }
+    }
+    found
+}
+
+/// A folder with the project's configs, and those that a document shows under a name.
+fn configs(blocks: &[Block]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::create_dir(&config).unwrap();
+    for name in ["config.toml", "reference.toml"] {
+        std::fs::copy(root().join("config").join(name), config.join(name)).unwrap();
+    }
+    for block in blocks.iter().filter(|block| block.language == "toml") {
+        let name = block.lines.first().and_then(|line| line.strip_prefix("# "));
+        if let Some(name) = name.filter(|name| name.ends_with(".toml") && !name.contains('/')) {
+            std::fs::write(config.join(name), block.lines.join("\n")).unwrap();
+        }
+    }
+    folder
+}
+
+fn printed(arguments: &str, folder: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_punctual"))
+        .args(words(arguments))
+        .current_dir(folder)
+        .env_clear()
+        .env("TZ", "UTC")
+        .env("HOME", folder)
+        .output()
+        .expect("the binary starts");
+    let bytes = [output.stdout, output.stderr].concat();
+    String::from_utf8(bytes).expect("output is UTF-8")
+}
+
+/// Words as a shell splits them, with single quotes and nothing else.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('\'').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+/// The targets of `[text](target)`, outside of fenced blocks.
+fn links(text: &str) -> Vec<String> {
+    let outside = text.split("```").step_by(2);
+    outside
+        .flat_map(|text| text.split("](").skip(1))
+        .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
+        .collect()
+}
+
+/// A heading as a link names it.
+fn slug(heading: &str) -> String {
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// Words that begin with a slash, and have a letter behind it.
+fn absolute_paths(line: &str) -> Vec<&str> {
+    let separators = |c: char| c.is_whitespace() || "`'\"()[]{}=,:;|<>".contains(c);
+    line.split(separators)
+        .filter(|word| {
+            let mut chars = word.chars();
+            chars.next() == Some('/') && chars.next().is_some_and(char::is_alphanumeric)
+        })
+        .collect()
+}

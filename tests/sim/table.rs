@@ -1,0 +1,96 @@
+//! A ledger as text.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use punctual::job::{Run, Status, Trigger};
+
+use crate::words::show_time;
+use crate::world::World;
+
+/// What lateness is too small to be shown.
+const ON_TIME: SignedDuration = SignedDuration::from_millis(50);
+
+/// Rows by job and instant, those alike on one line; then what was said. Claims of fires to come
+/// are left out.
+pub fn render(world: &World) -> String {
+    let mut rows: Vec<&Run> = world
+        .ledger
+        .runs
+        .values()
+        .filter(|run| run.status != Status::Scheduled || run.due_at <= world.now())
+        .collect();
+    rows.sort_by_key(|run| (&run.job, run.scheduled_at, run.trigger != Trigger::Manual));
+    let mut text = String::new();
+    let mut open: Option<(String, String, String)> = None;
+    for run in rows {
+        let key = (run.job.to_string(), outcome(run));
+        match &mut open {
+            Some((job, times, how)) if *job == key.0 && *how == key.1 => {
+                let _ = write!(times, " {}", times_of(run));
+            }
+            _ => {
+                flush(&mut text, open.take());
+                open = Some((key.0, times_of(run), key.1));
+            }
+        }
+    }
+    flush(&mut text, open);
+    for (at, said) in &world.said {
+        let _ = writeln!(text, "{} {said}", at_whole_ms(*at));
+    }
+    text
+}
+
+fn flush(text: &mut String, line: Option<(String, String, String)>) {
+    if let Some((job, times, how)) = line {
+        let _ = writeln!(text, "{job} {times} {how}");
+    }
+}
+
+fn times_of(run: &Run) -> String {
+    let first = if run.trigger == Trigger::Manual {
+        at_whole_ms(run.scheduled_at)
+    } else {
+        show_time(run.scheduled_at)
+    };
+    match run.span {
+        Some(span) if span.count == 1 && span.last == run.scheduled_at => format!("[{first}]"),
+        Some(span) => format!("[{first}..{} x{}]", show_time(span.last), span.count),
+        None => first,
+    }
+}
+
+fn outcome(run: &Run) -> String {
+    let mut how = String::new();
+    if run.trigger != Trigger::Schedule {
+        how.push_str(run.trigger.as_str());
+        how.push(' ');
+    }
+    how.push_str(run.status.as_str());
+    if let Some(reason) = &run.reason {
+        let _ = write!(how, " ({})", reason.0);
+    }
+    if let Some(code) = run.exit_code.filter(|&code| code != 0) {
+        let _ = write!(how, " code {code}");
+    }
+    if let Some(signal) = run.signal {
+        let _ = write!(how, " signal {signal}");
+    }
+    let late = run.started_at.map(|at| at.duration_since(run.due_at));
+    if let Some(late) = late.filter(|&late| late >= ON_TIME) {
+        let late = Duration::try_from(late).unwrap();
+        let late = Duration::from_millis(u64::try_from(late.as_millis()).unwrap());
+        let _ = write!(how, " late {late:?}");
+    }
+    for (name, value) in &run.params {
+        let _ = write!(how, " {name}={value}");
+    }
+    how
+}
+
+fn at_whole_ms(at: Timestamp) -> String {
+    let ms = at.as_millisecond();
+    show_time(Timestamp::from_millisecond(ms).unwrap())
+}

@@ -1,0 +1,190 @@
+//! Reading times, durations and jobs out of scenario text.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use punctual::job::{
+    Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobName, KeepOutput,
+    OutputLimits, Param, Plan, Process, Signal,
+};
+use punctual::schedule::{Rule, Schedule, ScheduleSpec};
+
+use crate::world::Behaviour;
+
+/// The day on which everything happens.
+const DAY: &str = "2026-11-22T";
+
+/// `12:00:01.5` of the day, or `+2d 12:00:00`-like days later as `2d+12:00:01`.
+pub fn time(text: &str) -> Timestamp {
+    let (days, clock) = text.split_once("d+").map_or((0, text), |(days, clock)| {
+        (days.parse::<i64>().unwrap(), clock)
+    });
+    let at: Timestamp = format!("{DAY}{clock}Z")
+        .parse()
+        .unwrap_or_else(|e| panic!("{text:?} is no time: {e}"));
+    at + jiff::SignedDuration::from_hours(24 * days)
+}
+
+/// The inverse of [`time`].
+pub fn show_time(at: Timestamp) -> String {
+    let day = time("00:00:00");
+    let days = at.duration_since(day).as_secs().div_euclid(86400);
+    let text = at.to_string();
+    let clock = &text[DAY.len()..text.len() - 1];
+    if days == 0 {
+        clock.to_owned()
+    } else {
+        format!("{days}d+{clock}")
+    }
+}
+
+/// `250ms`, `3s`, `10m`, `2h`, `1d`.
+pub fn duration(text: &str) -> Duration {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().unwrap();
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        _ => panic!("{unit:?} is no unit"),
+    };
+    Duration::from_secs_f64(number * seconds)
+}
+
+pub fn job_name(text: &str) -> JobName {
+    JobName::new(text).unwrap()
+}
+
+/// A job with every default of the product.
+pub fn plan(name: &str, rule: Rule) -> Plan {
+    let process = Process {
+        command: CommandLine::Shell("true".to_owned()),
+        working_dir: None::<PathBuf>,
+        env: BTreeMap::new(),
+        env_file: None,
+        inherit_env: false,
+        stdin: None,
+        success_exit_codes: vec![0],
+        timeout: None,
+        kill_signal: Signal::TERM,
+        kill_timeout: Duration::from_secs(10),
+        output: OutputLimits {
+            max_bytes: 1 << 20,
+            keep: KeepOutput::Both,
+        },
+    };
+    Plan {
+        name: job_name(name),
+        description: String::new(),
+        tags: Vec::new(),
+        schedule: schedule(name, spec(rule)),
+        action: Action::Process(Arc::new(process)),
+        max_concurrent: 1,
+        concurrency_policy: ConcurrencyPolicy::Forbid,
+        starting_deadline: None,
+        catch_up: CatchUp {
+            mode: CatchUpMode::Latest,
+            limit: 100,
+            window: Duration::from_secs(3600),
+        },
+        pool: "default".to_owned(),
+        priority: 0,
+        enabled: true,
+        params: BTreeMap::new(),
+        shown: serde_json::Value::Null,
+    }
+}
+
+fn spec(rule: Rule) -> ScheduleSpec {
+    ScheduleSpec {
+        rule,
+        timezone: "UTC".to_owned(),
+        tzdb: None,
+        start: None,
+        end: None,
+        jitter: Duration::ZERO,
+    }
+}
+
+fn schedule(name: &str, spec: ScheduleSpec) -> Arc<Schedule> {
+    Arc::new(Schedule::new(spec, name).unwrap())
+}
+
+/// `a every 1s max 2 lasts 300ms …`: a job and how its processes behave.
+pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
+    let words = split(text);
+    let mut words = words.iter().map(String::as_str);
+    let mut next = || words.next();
+    let name = next().unwrap();
+    let rule = match next() {
+        Some("every") => Rule::Every(duration(next().unwrap())),
+        Some("at") => Rule::At(time(next().unwrap())),
+        Some("cron") => Rule::Cron(vec![next().unwrap().to_owned()]),
+        other => panic!("{other:?} is no schedule"),
+    };
+    let mut plan = plan(name, rule.clone());
+    let mut spec = spec(rule);
+    let mut behaviour = Behaviour::default();
+    while let Some(word) = next() {
+        let mut value = || next().unwrap_or_else(|| panic!("{word} wants a value"));
+        match word {
+            "lasts" => behaviour.lasts = duration(value()),
+            "exits" => behaviour.code = value().parse().unwrap(),
+            "cannot-start" => behaviour.starts = false,
+            "max" => plan.max_concurrent = value().parse().unwrap(),
+            "allow" => plan.concurrency_policy = ConcurrencyPolicy::Allow,
+            "deadline" => plan.starting_deadline = Some(duration(value())),
+            "catch-up" => {
+                plan.catch_up.mode = match value() {
+                    "none" => CatchUpMode::None,
+                    "latest" => CatchUpMode::Latest,
+                    "all" => CatchUpMode::All,
+                    other => panic!("{other} is no catch-up"),
+                }
+            }
+            "limit" => plan.catch_up.limit = value().parse().unwrap(),
+            "window" => plan.catch_up.window = duration(value()),
+            "pool" => value().clone_into(&mut plan.pool),
+            "priority" => plan.priority = value().parse().unwrap(),
+            "disabled" => plan.enabled = false,
+            "jitter" => spec.jitter = duration(value()),
+            "start" => spec.start = Some(time(value())),
+            "end" => spec.end = Some(time(value())),
+            "zone" => value().clone_into(&mut spec.timezone),
+            "param" => {
+                let (name, pattern) = split_at(value(), '~');
+                let (name, default) = split_at(&name, '=');
+                plan.params.insert(name, Param { default, pattern });
+            }
+            other => panic!("{other:?} is no key of a job"),
+        }
+    }
+    plan.schedule = schedule(name, spec);
+    (Arc::new(plan), behaviour)
+}
+
+fn split_at(text: &str, at: char) -> (String, Option<String>) {
+    match text.split_once(at) {
+        Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
+        None => (text.to_owned(), None),
+    }
+}
+
+/// Words at spaces, those in double quotes whole.
+pub fn split(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in text.split('"').enumerate() {
+        if i % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
