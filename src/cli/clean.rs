@@ -55,7 +55,10 @@ fn judged(bytes: &[u8]) -> usize {
     let from = bytes.len().saturating_sub(MAX_SEQUENCE);
     let sequence = bytes[from..].iter().rposition(|&byte| byte == 0x1b);
     if let Some(at) = sequence.map(|at| from + at)
-        && bytes[at + 1..].iter().enumerate().all(|(n, &byte)| in_sequence(n, byte))
+        && bytes[at + 1..]
+            .iter()
+            .enumerate()
+            .all(|(n, &byte)| in_sequence(n, byte))
     {
         return at;
     }
@@ -111,7 +114,9 @@ fn shown(bytes: &[u8]) -> String {
 /// The length of the colour sequence that the text begins with.
 fn colour(text: &str) -> Option<usize> {
     let behind = text.as_bytes().get(1..)?.iter().enumerate();
-    let end = behind.take(MAX_SEQUENCE).find(|&(n, &byte)| !in_sequence(n, byte))?;
+    let end = behind
+        .take(MAX_SEQUENCE)
+        .find(|&(n, &byte)| !in_sequence(n, byte))?;
     (end.0 > 0 && *end.1 == b'm').then_some(end.0 + 2)
 }
 
@@ -152,7 +157,10 @@ mod tests {
             (b"\x1b", "^["),
             (b"\x1b[31", "^[[31"),
             (b"10%\r20%\r\nend\r", "10%\n20%\nend\n"),
-            ("über \u{9b}31m \u{202e}".as_bytes(), "über \\u{9b}31m \\u{202e}"),
+            (
+                "über \u{9b}31m \u{202e}".as_bytes(),
+                "über \\u{9b}31m \\u{202e}",
+            ),
             (b"\x9b31m\xff", "\u{fffd}31m\u{fffd}"),
             (b"\x7f\0", "^?^@"),
         ] {

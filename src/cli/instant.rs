@@ -33,7 +33,10 @@ fn parse(
 ) -> Result<Timestamp, String> {
     let (beside, beyond) = match direction {
         Direction::Ago => ("how long ago", format!("{text:?} ago is before all time")),
-        Direction::Ahead => ("how long from now", format!("{text:?} from now is after all time")),
+        Direction::Ahead => (
+            "how long from now",
+            format!("{text:?} from now is after all time"),
+        ),
     };
     if let Ok(span) = parse_duration(text) {
         let instant = match direction {
@@ -73,7 +76,11 @@ mod tests {
             ("1d", "2026-12-01T00:00:00Z"),
         ] {
             let expected = expected.parse().unwrap();
-            assert_eq!(parse(text, now, &local, Direction::Ago), Ok(expected), "{text}");
+            assert_eq!(
+                parse(text, now, &local, Direction::Ago),
+                Ok(expected),
+                "{text}"
+            );
         }
         let ahead = parse("90m", now, &local, Direction::Ahead);
         assert_eq!(ahead, Ok("2026-12-02T01:30:00Z".parse().unwrap()));

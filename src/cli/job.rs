@@ -73,7 +73,9 @@ fn text(detail: &JobDetail, view: &View) -> String {
     ));
     text.push_str("\nconfiguration\n");
     let config = detail.config.as_object().into_iter().flatten();
-    let config: Vec<_> = config.map(|(key, value)| (key.as_str(), Some(written(value)))).collect();
+    let config: Vec<_> = config
+        .map(|(key, value)| (key.as_str(), Some(written(value))))
+        .collect();
     text.push_str(&sheet(&config, view));
     text
 }
@@ -102,7 +104,9 @@ pub(super) fn pause_in_words(pause: &Pause, view: &View) -> String {
         let (at, near) = (clock_time(until.0, &view.zone), away(until.0, view.now));
         format!("until {at} ({near})")
     });
-    let since = pause.since.map(|since| format!("since {}", away(since.0, view.now)));
+    let since = pause
+        .since
+        .map(|since| format!("since {}", away(since.0, view.now)));
     let since = since.map(|since| since.replace("since now", "just now"));
     let by = pause.by.as_ref().map(|by| format!("by {}", printable(by)));
     let parts: Vec<String> = [until, since, by].into_iter().flatten().collect();
@@ -134,7 +138,10 @@ fn now(job: &Job) -> Option<String> {
 
 fn last(job: &Job, view: &View) -> Option<String> {
     let run = job.last_run.as_ref()?;
-    let at = run.finished_at.or(run.last_scheduled_at).unwrap_or(run.due_at);
+    let at = run
+        .finished_at
+        .or(run.last_scheduled_at)
+        .unwrap_or(run.due_at);
     let words = printable(&outcome::in_words(run));
     let status = outcome::paint(run.status).on(&words, view.colour);
     let mut text = format!("{status}, {}", away(at.0, view.now));
@@ -157,5 +164,10 @@ pub(super) fn figures(figures: &Figures) -> String {
         p99_s,
         max_s,
     } = figures;
-    format!("{} half of them, {} at 99 %, {} at most", took(*p50_s), took(*p99_s), took(*max_s))
+    format!(
+        "{} half of them, {} at 99 %, {} at most",
+        took(*p50_s),
+        took(*p99_s),
+        took(*max_s)
+    )
 }

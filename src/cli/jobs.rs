@@ -88,7 +88,10 @@ fn last(job: &Job, view: &View) -> Cell {
     let Some(run) = &job.last_run else {
         return Cell::maybe(None::<&str>);
     };
-    let at = run.finished_at.or(run.last_scheduled_at).unwrap_or(run.due_at);
+    let at = run
+        .finished_at
+        .or(run.last_scheduled_at)
+        .unwrap_or(run.due_at);
     let text = format!("{} {}", run.status, away(at.0, view.now));
     Cell::painted(text, paint(run.status))
 }

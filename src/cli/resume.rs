@@ -59,6 +59,8 @@ fn sentence(detail: &JobDetail, view: &View) -> String {
         (State::Disabled, _) => {
             format!("{name} is not paused, but disabled: its config says `enabled = false`.\n")
         }
-        (State::Finished, _) => format!("{name} is not paused, but finished: it names no instant.\n"),
+        (State::Finished, _) => {
+            format!("{name} is not paused, but finished: it names no instant.\n")
+        }
     }
 }

@@ -58,12 +58,21 @@ fn facts(run: &Run, view: &View) -> String {
         (Trigger::Manual, Some(by)) => format!("manual, by {}", printable(by)),
         (trigger, _) => trigger.to_string(),
     };
-    let late = run.lateness_s.map(|seconds| format!(", {} late", took(seconds)));
-    let started = run.started_at.map(|time| at(time) + &late.unwrap_or_default());
+    let late = run
+        .lateness_s
+        .map(|seconds| format!(", {} late", took(seconds)));
+    let started = run
+        .started_at
+        .map(|time| at(time) + &late.unwrap_or_default());
     let length = outcome::length(run, view.now);
     let length = length.map(|length| format!(", took {length}"));
-    let finished = run.finished_at.map(|time| at(time) + &length.unwrap_or_default());
-    let params = run.params.iter().map(|(name, value)| printable(&format!("{name}={value}")));
+    let finished = run
+        .finished_at
+        .map(|time| at(time) + &length.unwrap_or_default());
+    let params = run
+        .params
+        .iter()
+        .map(|(name, value)| printable(&format!("{name}={value}")));
     let params: Vec<String> = params.collect();
     let due = (run.due_at != run.scheduled_at).then(|| at(run.due_at));
     sheet(
@@ -93,6 +102,9 @@ fn row(attempt: &Attempt, view: &View) -> [Cell; 5] {
         Cell::new(away(attempt.started_at.0, view.now)),
         Cell::maybe(attempt.duration_s.map(took)),
         Cell::maybe(attempt.pid.map(|pid| pid.to_string())),
-        Cell::painted(format!("{}{end}", attempt.status), outcome::paint(attempt.status)),
+        Cell::painted(
+            format!("{}{end}", attempt.status),
+            outcome::paint(attempt.status),
+        ),
     ]
 }

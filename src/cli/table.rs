@@ -20,6 +20,14 @@ pub(super) enum Column {
     Whole(&'static str),
 }
 
+impl Column {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Cut(title) | Self::Whole(title) => title,
+        }
+    }
+}
+
 /// How a cell looks where there are colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Paint {
@@ -89,9 +97,7 @@ pub(super) fn table<const N: usize>(
     rows: &[[Cell; N]],
     view: &View,
 ) -> String {
-    let head = columns.map(|Column::Cut(title) | Column::Whole(title)| {
-        Cell::painted(title, Paint::Dim)
-    });
+    let head = columns.map(|column| Cell::painted(column.title(), Paint::Dim));
     let mut widths = std::array::from_fn(|n| {
         let cells = rows.iter().chain([&head]).map(|row| row[n].text.width());
         cells.max().unwrap_or(0)
@@ -156,9 +162,15 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 /// Names and what they stand for, below each other; what has no value is left out. Lines of a value
 /// stand below each other.
 pub(super) fn sheet(facts: &[(&str, Option<String>)], view: &View) -> String {
-    let facts = facts.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let facts = facts
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let facts: Vec<_> = facts.collect();
-    let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
+    let width = facts
+        .iter()
+        .map(|(name, _)| name.width())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (name, value) in facts {
         for (n, part) in value.split('\n').enumerate() {
@@ -186,7 +198,13 @@ mod tests {
 
     #[test]
     fn tables_fit_and_nothing_in_them_steers() {
-        let shown = |width| table(["JOB", "STATUS", "TEXT"].map(Column::Cut), &rows(), &view(width));
+        let shown = |width| {
+            table(
+                ["JOB", "STATUS", "TEXT"].map(Column::Cut),
+                &rows(),
+                &view(width),
+            )
+        };
         insta::assert_snapshot!(shown(None));
         for width in [40, 37, 30] {
             let text = shown(Some(width));
@@ -208,7 +226,10 @@ mod tests {
 
     #[test]
     fn what_is_of_no_use_in_parts_stays_whole() {
-        let rows = [[Cell::new("0123456789".repeat(4)), Cell::new("a long text that is cut")]];
+        let rows = [[
+            Cell::new("0123456789".repeat(4)),
+            Cell::new("a long text that is cut"),
+        ]];
         let columns = [Column::Whole("RUN"), Column::Cut("TEXT")];
         let text = table(columns, &rows, &view(Some(40)));
         assert!(text.ends_with("0123456789  a long…\n"), "{text}");

@@ -50,10 +50,16 @@ fn ask(args: &Args) -> Result<String, ClientError> {
         return Ok(reply.text + "\n");
     }
     let Accepted { run_id, message } = reply.read()?;
-    Ok(format!("{}\npunctual logs --follow {run_id}\n", printable(&message)))
+    Ok(format!(
+        "{}\npunctual logs --follow {run_id}\n",
+        printable(&message)
+    ))
 }
 
 fn start(client: &Client, args: &Args) -> Result<Reply, ClientError> {
     let params: BTreeMap<_, _> = args.params.iter().cloned().collect();
-    client.post(&format!("/jobs/{}/trigger", args.job), &json!({ "params": params }))
+    client.post(
+        &format!("/jobs/{}/trigger", args.job),
+        &json!({ "params": params }),
+    )
 }

@@ -68,13 +68,18 @@ pub(super) fn show(text: Result<String, ClientError>) -> Exit {
 /// Writes a text, whole, to standard output.
 pub(super) fn print(text: &str) -> Exit {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
     match written {
         Ok(()) => Exit::Done,
         // Whoever closed the pipe has read enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "punctual: the output cannot be written: {error}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "punctual: the output cannot be written: {error}"
+            );
             Exit::Failed
         }
     }

@@ -149,6 +149,9 @@ mod tests {
     fn clock_times_are_of_the_zone() {
         let zone = TimeZone::get("Europe/Paris").unwrap();
         let instant = "2026-11-23T01:30:00.25Z".parse().unwrap();
-        assert_eq!(clock_time(instant, &zone), "Mon 2026-11-23 02:30:00.25 +01:00");
+        assert_eq!(
+            clock_time(instant, &zone),
+            "Mon 2026-11-23 02:30:00.25 +01:00"
+        );
     }
 }

@@ -50,15 +50,15 @@ impl Opened {
     }
 
     /// The next piece of the answer, which takes at most so long; none: that was all.
-    pub(super) async fn next(&mut self, patience: Duration) -> Result<Option<Bytes>, String> {
+    pub(super) async fn next(&mut self, patience: Duration) -> Result<Option<Bytes>, ClientError> {
         loop {
             let frame = tokio::select! {
                 frame = self.response.body_mut().frame() => frame,
-                () = clock::elapse(patience) => return Err(late(patience)),
+                () = clock::elapse(patience) => return Err(self.lost(&late(patience))),
             };
             match frame {
                 None => return Ok(None),
-                Some(Err(why)) => return Err(why.to_string()),
+                Some(Err(why)) => return Err(self.lost(&why.to_string())),
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
                         return Ok(Some(piece));
@@ -69,25 +69,26 @@ impl Opened {
     }
 
     /// The whole answer, which takes at most so long.
-    pub(super) async fn whole(&mut self, patience: Duration) -> Result<Vec<u8>, String> {
+    pub(super) async fn whole(&mut self, patience: Duration) -> Result<Vec<u8>, ClientError> {
         let read = async {
             let mut bytes = Vec::new();
             while let Some(piece) = self.next(patience).await? {
                 if bytes.len() + piece.len() > MAX_ANSWER {
-                    return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
+                    return Err(self.lost("its answer is too large"));
                 }
                 bytes.extend_from_slice(&piece);
             }
             Ok(bytes)
         };
-        tokio::select! {
-            bytes = read => bytes,
-            () = clock::elapse(patience) => Err(late(patience)),
-        }
+        let read = tokio::select! {
+            read = read => Some(read),
+            () = clock::elapse(patience) => None,
+        };
+        read.unwrap_or_else(|| Err(self.lost(&late(patience))))
     }
 
     /// The error of an answer that broke off.
-    pub(super) fn lost(&self, why: &str) -> ClientError {
+    fn lost(&self, why: &str) -> ClientError {
         ClientError::Unreachable(format!("{}: {why}", self.place))
     }
 }

@@ -165,10 +165,7 @@ mod tests {
             assert_eq!(error.exit(), exit, "{status}");
             assert_eq!(error.to_string(), "send a token");
         }
-        assert!(matches!(
-            judged(502, "<html>"),
-            ClientError::Garbled { .. }
-        ));
+        assert!(matches!(judged(502, "<html>"), ClientError::Garbled { .. }));
     }
 
     #[test]
@@ -178,7 +175,11 @@ mod tests {
              "help": "did you mean `cron`?"},
             {"file": "/etc/d.toml", "line": null, "column": null, "message": "no such file",
              "help": null}]}"#;
-        let error = of_answer(StatusCode::UNPROCESSABLE_ENTITY, problem.as_bytes(), "s".into());
+        let error = of_answer(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            problem.as_bytes(),
+            "s".into(),
+        );
         let ClientError::Refused(refused) = error else {
             panic!("{error:?}")
         };

@@ -105,7 +105,9 @@ mod tests {
         for size in [1, 2, 3, 7, 1000] {
             let mut stream = EventStream::default();
             let chunks = text.as_bytes().chunks(size);
-            let events: Vec<_> = chunks.flat_map(|chunk| stream.feed(chunk).unwrap()).collect();
+            let events: Vec<_> = chunks
+                .flat_map(|chunk| stream.feed(chunk).unwrap())
+                .collect();
             assert_eq!(events, expected, "in chunks of {size}");
         }
     }

@@ -13,8 +13,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -28,7 +28,6 @@ use server::Server;
 
 pub(super) use error::ClientError;
 pub(super) use event_stream::ServerEvent;
-pub(super) use list::Page;
 pub(super) use request::Query;
 
 /// How long an answer may take that should come at once: a little longer than the daemon allows
@@ -119,7 +118,7 @@ impl Client {
         self.runtime.block_on(async {
             let ask = Ask::get(path, request::TEXT);
             let mut opened = shown_while(self.open(&ask, PROMPT)).await?;
-            while let Some(piece) = opened.next(PROMPT).await.map_err(|why| opened.lost(&why))? {
+            while let Some(piece) = opened.next(PROMPT).await? {
                 if each(&piece).is_break() {
                     break;
                 }
@@ -136,23 +135,23 @@ impl Client {
         each: &mut dyn FnMut(&ServerEvent) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
         self.runtime.block_on(async {
-            let (mut last, mut tries) = (None, 0);
+            let (mut last, mut failures) = (None, 0);
             loop {
-                let heard = self.hear(path, &mut last, &mut tries, each).await;
-                let lost = match heard {
+                let ended = self.hear(path, &mut last, &mut failures, each).await;
+                let away = match ended {
                     Ok(ControlFlow::Break(())) => return Ok(()),
-                    Ok(ControlFlow::Continue(())) => None,
-                    Err(error) if tries > TRIES || !is_passing(&error, last.is_some()) => {
+                    Ok(ControlFlow::Continue(())) => false,
+                    Err(error) if failures > TRIES || !is_passing(&error, last.is_some()) => {
                         return Err(error);
                     }
-                    Err(error) => Some(error),
+                    Err(_) => true,
                 };
-                if tries == 1 && lost.is_some() {
+                if failures == 1 && away {
                     let text = "punctual: the daemon is away; waiting for it to come back";
                     // Without standard error there is nobody to tell.
                     let _ = writeln!(std::io::stderr(), "{text}");
                 }
-                tries += 1;
+                failures += 1;
                 clock::elapse(Duration::from_secs(1)).await;
             }
         })
@@ -163,7 +162,7 @@ impl Client {
         &self,
         path: &str,
         last: &mut Option<String>,
-        tries: &mut u32,
+        failures: &mut u32,
         each: &mut dyn FnMut(&ServerEvent) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ClientError> {
         let resumed = last.clone();
@@ -173,13 +172,13 @@ impl Client {
         };
         let mut opened = shown_while(self.open(&ask, PROMPT)).await?;
         let mut stream = EventStream::default();
-        while let Some(piece) = opened.next(SILENCE).await.map_err(|why| opened.lost(&why))? {
+        while let Some(piece) = opened.next(SILENCE).await? {
             let events = stream.feed(&piece).map_err(|_| ClientError::Garbled {
                 place: opened.place.clone(),
                 why: "an event without end".to_owned(),
             })?;
             for event in events {
-                *tries = 0;
+                *failures = 0;
                 last.clone_from(&event.id);
                 if each(&event).is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -191,19 +190,19 @@ impl Client {
 
     /// The whole of a good answer.
     async fn exchange(&self, ask: &Ask<'_>, patience: Duration) -> Result<Reply, ClientError> {
-        let answer = async {
-            let mut opened = self.open(ask, patience).await?;
-            let body = opened.whole(patience).await.map_err(|why| opened.lost(&why))?;
+        let exchanged = async {
+            let mut answer = self.open(ask, patience).await?;
+            let body = answer.whole(patience).await?;
             let text = String::from_utf8(body).map_err(|_| ClientError::Garbled {
-                place: opened.place.clone(),
+                place: answer.place.clone(),
                 why: "bytes that are no text".to_owned(),
             })?;
             Ok(Reply {
-                place: opened.place,
+                place: answer.place.clone(),
                 text,
             })
         };
-        shown_while(answer).await
+        shown_while(exchanged).await
     }
 
     /// Asks, and waits for the head of a good answer.
@@ -215,7 +214,7 @@ impl Client {
             match connection::open(server, request, patience).await {
                 Ok(opened) if opened.status().is_success() => return Ok(opened),
                 Ok(mut opened) => {
-                    let body = opened.whole(patience).await.map_err(|why| opened.lost(&why))?;
+                    let body = opened.whole(patience).await?;
                     return Err(error::of_answer(opened.status(), &body, place));
                 }
                 Err(Failure::NotThere(why)) => failures.push(format!("{place}: {why}")),
