@@ -8,6 +8,7 @@
 mod access;
 mod asked;
 mod audit;
+mod config;
 mod error;
 mod health;
 mod host;
@@ -25,7 +26,7 @@ mod steer;
 pub mod wire;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -63,22 +64,55 @@ struct Context {
 /// seconds.
 pub async fn serve(
     handle: Handle,
-    settings: Server,
+    settings: watch::Receiver<Arc<Server>>,
     listeners: Listeners,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ApiError> {
     let (stopper, stopping) = watch::channel(false);
     let routes = routes::table();
-    let gate = Gate::new(&settings, rustix::process::geteuid().as_raw(), &routes);
+    let gates = Gates::new(settings, routes.clone());
     let context = Context {
         handle,
         stopping: stopping.clone(),
     };
     let app = routes::router(routes)
-        .layer(middleware::from_fn_with_state(Arc::new(gate), pass))
+        .layer(middleware::from_fn_with_state(Arc::new(gates), pass))
         .with_state(context);
     server::run(listeners, app, busy(), stopper, stopping, stop).await;
     Ok(())
+}
+
+/// The gate by the settings in force: a reload that takes a token away takes it at once.
+struct Gates {
+    settings: watch::Receiver<Arc<Server>>,
+    routes: Vec<Route>,
+    built: Mutex<(Arc<Server>, Arc<Gate>)>,
+}
+
+impl Gates {
+    fn new(settings: watch::Receiver<Arc<Server>>, routes: Vec<Route>) -> Self {
+        let now = settings.borrow().clone();
+        let gate = Arc::new(Self::build(&now, &routes));
+        Self {
+            settings,
+            routes,
+            built: Mutex::new((now, gate)),
+        }
+    }
+
+    fn current(&self) -> Arc<Gate> {
+        let now = self.settings.borrow().clone();
+        // It is replaced whole, so a panic elsewhere has left it whole.
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&built.0, &now) {
+            *built = (now.clone(), Arc::new(Self::build(&now, &self.routes)));
+        }
+        built.1.clone()
+    }
+
+    fn build(settings: &Server, routes: &[Route]) -> Gate {
+        Gate::new(settings, rustix::process::geteuid().as_raw(), routes)
+    }
 }
 
 /// What is answered to connections beyond the limit.
@@ -93,10 +127,10 @@ fn busy() -> Router {
 }
 
 /// What every request goes through.
-async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let (response, by) = match gate.admit(&mut request).await {
+    let (response, by) = match gates.current().admit(&mut request).await {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
             let by = caller.map(|caller| caller.by.clone());

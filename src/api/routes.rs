@@ -7,7 +7,7 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
 use super::error::{Kind, Problem};
-use super::{Context, audit, health, jobs, output, runs, scheduler, steer};
+use super::{Context, audit, config, health, jobs, output, runs, scheduler, steer};
 use crate::config::Role;
 
 /// What a route needs.
@@ -72,6 +72,9 @@ pub fn table() -> Vec<Route> {
 
         post("/api/v1/scheduler/pause",    RULE,  Prompt,   scheduler::pause),
         post("/api/v1/scheduler/resume",   RULE,  Prompt,   scheduler::resume),
+
+        get("/api/v1/config/diff",         Need::Everything(Role::Viewer), Prompt, config::diff),
+        post("/api/v1/reload",             RULE,  Prompt,   config::reload),
 
         get("/api/v1/audit",               READ,  Thorough, audit::show),
     ]

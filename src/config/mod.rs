@@ -15,6 +15,7 @@
 
 mod action;
 mod assemble;
+mod changes;
 mod environment;
 mod fields;
 mod job;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use crate::job::{JobName, Plan, Pool};
 
+pub use changes::{Changes, JobChange};
 pub use environment::{Environment, locate};
 pub use params::pattern as param_pattern;
 pub use report::{LocatedProblem, Report, Style};

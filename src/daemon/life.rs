@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch as level};
 
-use super::driver::{Driver, Inbox};
+use super::driver::{Driver, Inbox, Order};
 use super::handle::{Handle, Inner};
 use super::memory;
-use super::signals::Ends;
+use super::reload::Reloader;
+use super::signals::{Ends, hangups, reload_on_hangup};
+use super::watch::watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
@@ -77,11 +79,11 @@ pub enum DaemonError {
     Unwritable(String),
 }
 
-/// Runs the daemon until a signal ends it.
-pub fn run(config: Config) -> Result<(), DaemonError> {
+/// Runs the daemon on the config that was read from `path`, until a signal ends it.
+pub fn run(path: PathBuf, config: Config) -> Result<(), DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let done = service.block_on(live(config, scheduler.handle().clone()));
+    let done = service.block_on(live(path, config, scheduler.handle().clone()));
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
     service.shutdown_background();
@@ -101,9 +103,17 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
 }
 
 /// The order matters: nothing is changed before everything that may be refused has been tried.
-async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), DaemonError> {
+async fn live(
+    path: PathBuf,
+    config: Config,
+    scheduler: tokio::runtime::Handle,
+) -> Result<(), DaemonError> {
     let started_at = clock::now();
     let mut ends = Ends::listen().map_err(|why| DaemonError::System {
+        what: "signals",
+        why,
+    })?;
+    let hangups = hangups().map_err(|why| DaemonError::System {
         what: "signals",
         why,
     })?;
@@ -128,8 +138,9 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
+    let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
     let (requests, requested) = mpsc::channel(REQUESTS);
-    let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
+    let (snapshots, seen) = level::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
     let handle = Handle(Arc::new(Inner {
         requests,
@@ -139,6 +150,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         ledger: ledger.clone(),
         runner: runner.clone(),
         heartbeat: engine.heartbeat(),
+        reloader: reloader.clone(),
         node: config.node.name.clone(),
         started_at,
     }));
@@ -169,12 +181,12 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         // A dropped sender ends the API just the same.
         let _ = api_stopped.await;
     };
-    let api = tokio::spawn(api::serve(
-        handle,
-        config.server.clone(),
-        listeners,
-        stopped,
-    ));
+    let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
+    let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
+    let watching = config
+        .scheduler
+        .watch_config
+        .then(|| tokio::spawn(watch(path, reloader.clone())));
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
@@ -186,10 +198,12 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         &mut ends,
         &orders,
         &runner,
-        config.scheduler.shutdown_grace,
+        || reloader.config().scheduler.shutdown_grace,
         driver,
     )
     .await;
+    reloads.abort();
+    watching.inspect(tokio::task::JoinHandle::abort);
     let _ = stop_api.send(());
     end("API", api).await;
     tokio::select! {
@@ -209,9 +223,9 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
 /// a second signal comes.
 async fn until_drained(
     ends: &mut Ends,
-    orders: &mpsc::Sender<Input>,
+    orders: &mpsc::Sender<Order>,
     runner: &Runner,
-    grace: Duration,
+    grace: impl Fn() -> Duration,
     mut driver: tokio::task::JoinHandle<()>,
 ) {
     let signal = tokio::select! {
@@ -221,6 +235,7 @@ async fn until_drained(
             return;
         }
     };
+    let grace = grace();
     tracing::info!(
         signal,
         grace_s = grace.as_secs_f64(),
@@ -250,8 +265,12 @@ async fn until_drained(
     }
 }
 
-async fn order(orders: &mpsc::Sender<Input>, input: Input) {
-    if orders.send(input).await.is_err() {
+async fn order(orders: &mpsc::Sender<Order>, input: Input) {
+    let order = Order {
+        input,
+        applied: None,
+    };
+    if orders.send(order).await.is_err() {
         tracing::debug!("the driver has ended already");
     }
 }

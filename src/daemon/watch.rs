@@ -1,0 +1,93 @@
+//! `watch_config = true`: the config is read again when its files change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use inotify::{EventOwned, EventStream, Inotify, WatchMask};
+use tokio_stream::StreamExt;
+
+use super::reload::Reloader;
+use crate::clock;
+
+/// Editors write in several steps (a new file, a rename, a mode); this long after the last of them
+/// the files are read.
+const SETTLED: Duration = Duration::from_millis(250);
+
+/// Folders are watched, not files: an editor that replaces a file leaves a watch on the old one.
+const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
+    .union(WatchMask::CREATE)
+    .union(WatchMask::DELETE)
+    .union(WatchMask::MOVED_FROM)
+    .union(WatchMask::MOVED_TO)
+    .union(WatchMask::ATTRIB);
+
+/// Watches the folder of the config and `conf.d` in it, and reloads after each change.
+pub(super) async fn watch(path: PathBuf, reloader: Arc<Reloader>) {
+    let mut changes = match start(&path) {
+        Ok(changes) => changes,
+        Err(error) => {
+            tracing::error!(
+                %error,
+                "the config's folder cannot be watched; use `punctual reload` or SIGHUP"
+            );
+            return;
+        }
+    };
+    while let Some(event) = changes.next().await {
+        if !concerns(&event, &path) {
+            continue;
+        }
+        settle(&mut changes).await;
+        watch_jobs_folder(&changes, &path);
+        // How it went is in the log: nobody waits for an answer to a change of a file.
+        let _ = reloader.reload("watch_config").await;
+    }
+}
+
+fn start(path: &Path) -> std::io::Result<EventStream<Vec<u8>>> {
+    let inotify = Inotify::init()?;
+    inotify.watches().add(folder(path), CHANGES)?;
+    let changes = inotify.into_event_stream(vec![0; 16 * 1024])?;
+    watch_jobs_folder(&changes, path);
+    Ok(changes)
+}
+
+/// `conf.d` may come later, and may be replaced by another folder; watching it again is harmless.
+fn watch_jobs_folder(changes: &EventStream<Vec<u8>>, path: &Path) {
+    let jobs = folder(path).join("conf.d");
+    match changes.watches().add(&jobs, CHANGES | WatchMask::ONLYDIR) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(%error, folder = %jobs.display(), "cannot be watched"),
+    }
+}
+
+/// Whether a change may mean another config: files named `*.toml`, the config itself whatever its
+/// name, `conf.d`, or so many changes that the kernel lost some.
+fn concerns(event: &std::io::Result<EventOwned>, path: &Path) -> bool {
+    let Ok(event) = event else { return true };
+    let Some(name) = &event.name else { return true };
+    let name = Path::new(name);
+    name.extension()
+        .is_some_and(|extension| extension == "toml")
+        || path.file_name().is_some_and(|own| own == name)
+        || name == Path::new("conf.d")
+}
+
+/// Waits until nothing has changed for a moment.
+async fn settle(changes: &mut EventStream<Vec<u8>>) {
+    loop {
+        tokio::select! {
+            event = changes.next() => if event.is_none() { return },
+            () = clock::elapse(SETTLED) => return,
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
