@@ -6,18 +6,24 @@ mod cancel;
 mod check;
 mod clean;
 mod client;
+mod diff;
+mod events;
 mod exit;
 mod instant;
 mod job;
 mod jobs;
+mod logs;
 mod next;
 mod outcome;
 mod pause;
+mod reload;
 mod resume;
 mod run;
 mod runs;
 mod serve;
+mod sink;
 mod table;
+mod told;
 mod trigger;
 mod view;
 mod words;
@@ -43,10 +49,14 @@ enum Command {
     Job(job::Args),
     Runs(runs::Args),
     Run(run::Args),
+    Logs(logs::Args),
     Trigger(trigger::Args),
     Pause(pause::Args),
     Resume(resume::Args),
     Cancel(cancel::Args),
+    Diff(diff::Args),
+    Reload(reload::Args),
+    Events(events::Args),
     Audit(audit::Args),
 }
 
@@ -75,10 +85,14 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Job(args) => job::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Trigger(args) => trigger::run(&args),
         Command::Pause(args) => pause::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Cancel(args) => cancel::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Reload(args) => reload::run(&args),
+        Command::Events(args) => events::run(&args),
         Command::Audit(args) => audit::run(&args),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::table::{Cell, Paint};
-use super::words::{counted, took};
+use super::words::took;
 use crate::api::wire::Run;
 use crate::job::{Reason, Status};
 
@@ -27,7 +27,8 @@ pub(super) fn in_words(run: &Run) -> String {
     let times = run.count.map(|count| format!(" × {count}"));
     let end = end(run.exit_code, run.signal, run.reason.as_ref());
     let end = end.map(|end| format!(": {end}"));
-    let parts = [times, end].into_iter().flatten();
+    let attempts = (run.attempts > 1).then(|| format!(", {} attempts", run.attempts));
+    let parts = [times, end, attempts].into_iter().flatten();
     parts.fold(run.status.to_string(), |text, part| text + &part)
 }
 
@@ -53,9 +54,4 @@ pub(super) fn length(run: &Run, now: Timestamp) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// So many attempts, where there is more than one.
-pub(super) fn attempts(run: &Run) -> Option<String> {
-    (run.attempts > 1).then(|| counted(run.attempts.into(), "attempt"))
 }

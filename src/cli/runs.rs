@@ -1,5 +1,7 @@
 //! `punctual runs`
 
+use std::fmt::Write as _;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
@@ -59,7 +61,11 @@ fn ask(args: &Args) -> Result<String, ClientError> {
     if args.asking.json {
         return Ok(runs.text() + "\n");
     }
-    Ok(text(&runs.read()?, &View::of_stdout()))
+    let mut text = text(&runs.read()?, &View::of_stdout());
+    if runs.is_part() {
+        let _ = writeln!(text, "… and older ones: --limit shows more");
+    }
+    Ok(text)
 }
 
 fn text(runs: &[Run], view: &View) -> String {

@@ -1,5 +1,7 @@
 //! Columns that fit.
 
+use std::fmt::Write as _;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::clean::printable;
@@ -176,7 +178,7 @@ pub(super) fn sheet(facts: &[(&str, Option<String>)], view: &View) -> String {
         for (n, part) in value.split('\n').enumerate() {
             let name = if n == 0 { name } else { "" };
             let shown = Paint::Dim.on(&format!("{name:width$}"), view.colour);
-            text.push_str(&format!("  {shown}  {part}\n"));
+            let _ = writeln!(text, "  {shown}  {part}");
         }
     }
     text

@@ -1,6 +1,6 @@
 //! What a command's output is made for: a terminal of some width, or a program.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -37,7 +37,7 @@ pub(super) struct View {
 impl View {
     /// As standard output is, now.
     pub(super) fn of_stdout() -> Self {
-        let stdout = std::io::stdout();
+        let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let size = rustix::termios::tcgetwinsize(&stdout).ok();
         let columns = size.map(|size| size.ws_col).filter(|&columns| columns > 0);
@@ -67,17 +67,25 @@ pub(super) fn show(text: Result<String, ClientError>) -> Exit {
 
 /// Writes a text, whole, to standard output.
 pub(super) fn print(text: &str) -> Exit {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-    match written {
+    written(&write(text))
+}
+
+/// Writes a part of what there is to say to standard output, at once.
+pub(super) fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// What the end of writing means.
+pub(super) fn written(end: &io::Result<()>) -> Exit {
+    match end {
         Ok(()) => Exit::Done,
         // Whoever closed the pipe has read enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
             let _ = writeln!(
-                std::io::stderr(),
+                io::stderr(),
                 "punctual: the output cannot be written: {error}"
             );
             Exit::Failed

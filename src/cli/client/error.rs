@@ -1,6 +1,7 @@
 //! Why a command got no good answer.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use hyper::StatusCode;
@@ -26,6 +27,9 @@ pub(in crate::cli) enum ClientError {
     /// What should be a token.
     #[error("what stands in {0} is no token: it is one line of letters, digits and signs")]
     Token(String),
+    /// A parameter that was given twice.
+    #[error("the parameter {0:?} is given twice: pass it once")]
+    Twice(String),
     /// No daemon answers.
     #[error(
         "the daemon is not reachable: {0}; start it with `punctual serve`, or name its address with \
@@ -97,7 +101,7 @@ impl ClientError {
         let mut text = String::new();
         if let Self::Refused(refused) = self {
             for error in &refused.errors {
-                text.push_str(&format!("{error}\n"));
+                let _ = writeln!(text, "{error}");
             }
         }
         // Whoever closed it does not want to know.
@@ -106,10 +110,22 @@ impl ClientError {
         self.exit()
     }
 
+    /// The daemon has trouble in the middle of a stream.
+    pub(in crate::cli) fn trouble(detail: String) -> Self {
+        Self::Refused(Refused {
+            detail,
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            body: String::new(),
+            errors: Vec::new(),
+        })
+    }
+
     /// The exit code that it means.
     pub(in crate::cli) fn exit(&self) -> Exit {
         match self {
-            Self::Server(_) | Self::TokenFile { .. } | Self::Token(_) => Exit::Usage,
+            Self::Server(_) | Self::TokenFile { .. } | Self::Token(_) | Self::Twice(_) => {
+                Exit::Usage
+            }
             Self::Unreachable(_) => Exit::Unreachable,
             Self::Unauthorised(_) => Exit::Unauthorised,
             // What was asked for, or the config, is wrong in itself.

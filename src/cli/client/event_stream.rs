@@ -1,5 +1,10 @@
 //! Server-sent events, read from the bytes of an answer.
 
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::ClientError;
+
 /// The longest event, in bytes; a longer one is no event of a daemon.
 const MAX_EVENT: usize = 4 << 20;
 
@@ -12,6 +17,21 @@ pub(in crate::cli) struct ServerEvent {
     pub kind: String,
     /// What it says.
     pub data: String,
+}
+
+impl ServerEvent {
+    /// What its data says.
+    pub(in crate::cli) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        super::read(&self.data, "the daemon")
+    }
+
+    /// All of it as one line of JSON.
+    pub(in crate::cli) fn json_line(&self) -> String {
+        let data = serde_json::from_str(&self.data);
+        let data = data.unwrap_or_else(|_| Value::String(self.data.clone()));
+        let line = json!({ "id": self.id, "event": self.kind, "data": data });
+        format!("{line}\n")
+    }
 }
 
 /// An event that does not end.
@@ -31,6 +51,19 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
+    /// A stream that goes on behind the event of this id.
+    pub(super) fn behind(id: Option<String>) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
+
+    /// Where to go on when the stream breaks.
+    pub(super) fn place(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// The events that end in these bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<ServerEvent>, TooLong> {
         let mut events = Vec::new();

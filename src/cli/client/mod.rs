@@ -135,23 +135,21 @@ impl Client {
         each: &mut dyn FnMut(&ServerEvent) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
         self.runtime.block_on(async {
-            let (mut last, mut failures) = (None, 0);
+            let mut listening = Listening::default();
             loop {
-                let ended = self.hear(path, &mut last, &mut failures, each).await;
-                let away = match ended {
+                let failed = match self.hear(path, &mut listening, each).await {
                     Ok(ControlFlow::Break(())) => return Ok(()),
+                    // It closed the stream, which it does when it stops.
                     Ok(ControlFlow::Continue(())) => false,
-                    Err(error) if failures > TRIES || !is_passing(&error, last.is_some()) => {
-                        return Err(error);
-                    }
+                    Err(error) if !listening.may_try_again(&error) => return Err(error),
                     Err(_) => true,
                 };
-                if failures == 1 && away {
+                if failed && listening.failures == 1 {
                     let text = "punctual: the daemon is away; waiting for it to come back";
                     // Without standard error there is nobody to tell.
                     let _ = writeln!(std::io::stderr(), "{text}");
                 }
-                failures += 1;
+                listening.failures += 1;
                 clock::elapse(Duration::from_secs(1)).await;
             }
         })
@@ -161,28 +159,22 @@ impl Client {
     async fn hear(
         &self,
         path: &str,
-        last: &mut Option<String>,
-        failures: &mut u32,
+        listening: &mut Listening,
         each: &mut dyn FnMut(&ServerEvent) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ClientError> {
-        let resumed = last.clone();
-        let ask = Ask {
-            last_event: resumed.as_deref(),
-            ..Ask::get(path, request::EVENTS)
-        };
+        let mut stream = EventStream::behind(listening.last.clone());
+        let ask = Ask::listen(path, listening.last.as_deref());
         let mut opened = shown_while(self.open(&ask, PROMPT)).await?;
-        let mut stream = EventStream::default();
+        listening.was_heard = true;
         while let Some(piece) = opened.next(SILENCE).await? {
             let events = stream.feed(&piece).map_err(|_| ClientError::Garbled {
                 place: opened.place.clone(),
                 why: "an event without end".to_owned(),
             })?;
-            for event in events {
-                *failures = 0;
-                last.clone_from(&event.id);
-                if each(&event).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+            listening.failures = 0;
+            listening.last = stream.place().map(str::to_owned);
+            if events.iter().any(|event| each(event).is_break()) {
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -227,12 +219,26 @@ impl Client {
     }
 }
 
-/// Whether a stream may be asked for again after this.
-fn is_passing(error: &ClientError, heard_before: bool) -> bool {
-    match error {
-        ClientError::Unreachable(_) => heard_before,
-        ClientError::Refused(refused) => refused.status == StatusCode::SERVICE_UNAVAILABLE,
-        _ => false,
+/// How far a stream was listened to.
+#[derive(Debug, Default)]
+struct Listening {
+    /// Where to go on.
+    last: Option<String>,
+    /// Whether it was there at all.
+    was_heard: bool,
+    /// How often it has not been there since it was heard.
+    failures: u32,
+}
+
+impl Listening {
+    /// Whether this passes by itself.
+    fn may_try_again(&self, error: &ClientError) -> bool {
+        let passes = match error {
+            ClientError::Unreachable(_) => true,
+            ClientError::Refused(refused) => refused.status == StatusCode::SERVICE_UNAVAILABLE,
+            _ => false,
+        };
+        passes && self.was_heard && self.failures <= TRIES
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,7 +17,7 @@ pub(super) const JSON: &str = "application/json, application/problem+json";
 pub(super) const TEXT: &str = "text/plain, application/problem+json";
 
 /// A stream of events.
-pub(super) const EVENTS: &str = "text/event-stream, application/problem+json";
+const EVENTS: &str = "text/event-stream, application/problem+json";
 
 /// A request, below `/api/v1`.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Ask<'a> {
     body: Option<Bytes>,
     accept: &'static str,
     /// After which event a stream is to go on.
-    pub last_event: Option<&'a str>,
+    last_event: Option<&'a str>,
 }
 
 impl<'a> Ask<'a> {
@@ -40,6 +40,14 @@ impl<'a> Ask<'a> {
             body: None,
             accept,
             last_event: None,
+        }
+    }
+
+    /// A question for a stream that goes on behind an event.
+    pub(super) fn listen(path: &'a str, last_event: Option<&'a str>) -> Self {
+        Self {
+            last_event,
+            ..Self::get(path, EVENTS)
         }
     }
 
@@ -97,7 +105,7 @@ impl Query {
             if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
                 self.0.push(byte.into());
             } else {
-                self.0.push_str(&format!("%{byte:02X}"));
+                let _ = write!(self.0, "%{byte:02X}");
             }
         }
     }
