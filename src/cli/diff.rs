@@ -78,3 +78,24 @@ fn in_words(change: &JobChange) -> String {
         (true, true) => format!("~ job {}: its schedule counts from now", change.job),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{coloured, view};
+
+    #[test]
+    fn changes_are_a_line_each() {
+        let changes: Changes = serde_json::from_str(
+            r#"{"added": ["new"], "removed": ["old", "older"],
+                "changed": [{"job": "a", "keys": ["cron", "timeout"], "schedule": true},
+                            {"job": "b", "keys": ["shell"], "schedule": false},
+                            {"job": "c", "keys": [], "schedule": true}],
+                "pools": ["cpu"], "settings": ["server.tokens"],
+                "restart_required": ["server.listen", "store.url"]}"#,
+        )
+        .unwrap();
+        insta::assert_snapshot!("changes", text(&changes, &view(None)));
+        insta::assert_snapshot!("changes_coloured", text(&changes, &coloured(None)));
+    }
+}

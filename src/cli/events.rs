@@ -151,3 +151,73 @@ fn of_run(run: &Run, view: &View) -> String {
     };
     format!("{}  {words}{more}  {}", run.job, run.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{run, view, with};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn events_are_a_line_each() {
+        let at = "2026-12-01T10:59:58.250000Z";
+        let of_run = |other| json!({ "at": at, "run": with::<Value>(run(), other) });
+        let events = [
+            ("hello", json!({ "at": at })),
+            (
+                "run",
+                of_run(json!({ "status": "scheduled", "started_at": null,
+                                   "lateness_s": null, "duration_s": null })),
+            ),
+            (
+                "run",
+                of_run(json!({ "status": "running", "duration_s": null })),
+            ),
+            ("run", of_run(json!({}))),
+            ("run", of_run(json!({ "status": "failed", "exit_code": 3 }))),
+            (
+                "job",
+                json!({ "at": at, "job": "a", "paused": true, "by": "uid 0" }),
+            ),
+            (
+                "job",
+                json!({ "at": at, "job": "a", "paused": false, "by": "x\u{1b}" }),
+            ),
+            (
+                "scheduler",
+                json!({ "at": at, "paused": true, "by": "uid 0" }),
+            ),
+            ("clock", json!({ "at": at, "by_s": -3600.5 })),
+            (
+                "warning",
+                json!({ "at": at, "job": "a", "message": "look\nhere" }),
+            ),
+            (
+                "gap",
+                json!({ "reason": "lost", "message": "read jobs and runs again" }),
+            ),
+            ("weather", json!({ "at": at, "fine": true })),
+            ("run", json!("garbled")),
+        ];
+        let lines = events.map(|(kind, data)| {
+            let event = ServerEvent {
+                id: Some("1-2".to_owned()),
+                kind: kind.to_owned(),
+                data: data.to_string(),
+            };
+            in_words(&event, &view(None)).unwrap_or_default()
+        });
+        insta::assert_snapshot!(lines.concat());
+    }
+
+    #[test]
+    fn as_json_an_event_is_a_line_with_its_kind() {
+        let event = ServerEvent {
+            id: None,
+            kind: "clock".to_owned(),
+            data: r#"{"by_s": 1.5}"#.to_owned(),
+        };
+        let expected = "{\"data\":{\"by_s\":1.5},\"event\":\"clock\",\"id\":null}\n";
+        assert_eq!(event.json_line(), expected);
+    }
+}

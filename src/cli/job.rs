@@ -171,3 +171,34 @@ pub(super) fn figures(figures: &Figures) -> String {
         took(*max_s)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{coloured, job, run, view, with};
+    use serde_json::json;
+
+    #[test]
+    fn a_job_is_told_whole() {
+        insta::assert_snapshot!("active", text(&with(job(), json!({})), &view(Some(80))));
+        insta::assert_snapshot!(
+            "coloured",
+            text(&with(job(), json!({})), &coloured(Some(80)))
+        );
+        let failed: serde_json::Value = with(
+            run(),
+            json!({ "status": "failed", "exit_code": 3, "attempts": 4 }),
+        );
+        let pause = json!({ "since": "2026-12-01T10:58:00.000000Z",
+                            "until": "2026-12-01T13:00:00.000000Z",
+                            "reason": "disk full\u{1b}[2J", "by": "uid 1000" });
+        let paused = json!({ "state": "paused", "pause": pause, "next_fire": null,
+                             "next_fires": [], "running": 1, "queued": 2, "last_run": failed,
+                             "description": "", "tags": [] });
+        insta::assert_snapshot!("paused", text(&with(job(), paused), &view(Some(80))));
+        let all = json!({ "state": "paused", "next_fire": null, "next_fires": [],
+                          "last_run": null, "success_rate": null,
+                          "statistics": { "runs": 0, "duration": null, "lateness": null } });
+        insta::assert_snapshot!("with_everything", text(&with(job(), all), &view(Some(80))));
+    }
+}

@@ -95,3 +95,56 @@ fn last(job: &Job, view: &View) -> Cell {
     let text = format!("{} {}", run.status, away(at.0, view.now));
     Cell::painted(text, paint(run.status))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{coloured, job, run, view, with};
+    use serde_json::json;
+
+    fn jobs() -> Vec<Job> {
+        let minutely = json!({ "kind": "every", "expression": "15s", "timezone": "UTC",
+                               "text": "every 15 s" });
+        let failed = with::<serde_json::Value>(
+            run(),
+            json!({ "status": "failed", "exit_code": 3,
+                    "finished_at": "2026-12-01T10:58:00.000000Z" }),
+        );
+        let span = with::<serde_json::Value>(
+            run(),
+            json!({ "status": "skipped", "started_at": null, "finished_at": null, "count": 7,
+                    "last_scheduled_at": "2026-12-01T10:59:45.000000Z" }),
+        );
+        vec![
+            with(job(), json!({})),
+            with(
+                job(),
+                json!({ "name": "poll", "schedule": minutely, "running": 2,
+                        "next_fire": "2026-12-01T11:00:15.000000Z", "last_run": failed,
+                        "success_rate": 0.5 }),
+            ),
+            with(
+                job(),
+                json!({ "name": "report", "state": "paused", "next_fire": null,
+                        "last_run": span }),
+            ),
+            with(
+                job(),
+                json!({ "name": "ümlaut-in-no-name".replace('ü', "u"), "state": "disabled",
+                        "next_fire": null, "last_run": null, "success_rate": null }),
+            ),
+            with(job(), json!({ "name": "waits", "queued": 1 })),
+            with(
+                job(),
+                json!({ "name": "done", "state": "finished", "next_fire": null }),
+            ),
+        ]
+    }
+
+    #[test]
+    fn a_list_tells_where_each_job_stands() {
+        insta::assert_snapshot!("list", text(&jobs(), &view(None)));
+        insta::assert_snapshot!("list_80", text(&jobs(), &view(Some(80))));
+        insta::assert_snapshot!("list_coloured", text(&jobs()[..3], &coloured(Some(80))));
+    }
+}

@@ -20,6 +20,8 @@ mod reload;
 mod resume;
 mod run;
 mod runs;
+#[cfg(test)]
+mod samples;
 mod serve;
 mod sink;
 mod table;

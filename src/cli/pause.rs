@@ -94,3 +94,24 @@ fn sentence(detail: &JobDetail, view: &View) -> String {
         None => format!("{} is paused.\n", job.name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{job, view, with};
+
+    #[test]
+    fn a_pause_is_confirmed() {
+        let pause = json!({ "since": "2026-12-01T11:00:00.000000Z",
+                            "until": "2026-12-01T13:00:00.000000Z",
+                            "reason": "maintenance", "by": "uid 0" });
+        let told = |pause| sentence(&with(job(), json!({ "pause": pause })), &view(None));
+        assert_eq!(
+            told(pause),
+            "backup is paused: until Tue 2026-12-01 14:00:00 +01:00 (in 2 h), just now, by uid 0: \
+             maintenance\n"
+        );
+        let bare = json!({ "since": null, "until": null, "reason": null, "by": null });
+        assert_eq!(told(bare), "backup is paused.\n");
+    }
+}

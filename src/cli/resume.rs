@@ -64,3 +64,26 @@ fn sentence(detail: &JobDetail, view: &View) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{job, view, with};
+
+    #[test]
+    fn a_resume_tells_what_comes() {
+        let told = |other| sentence(&with(job(), other), &view(None));
+        assert_eq!(
+            told(json!({})),
+            "backup is active; it fires in 14 h, Wed 2026-12-02 02:30:00 +01:00.\n"
+        );
+        let states = [
+            json!({ "state": "active", "next_fire": null }),
+            json!({ "state": "paused", "next_fire": null }),
+            json!({ "state": "disabled" }),
+            json!({ "state": "finished" }),
+        ];
+        let all: String = states.map(told).concat();
+        insta::assert_snapshot!(all);
+    }
+}

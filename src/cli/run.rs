@@ -108,3 +108,34 @@ fn row(attempt: &Attempt, view: &View) -> [Cell; 5] {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{run, view, with};
+    use serde_json::json;
+
+    #[test]
+    fn a_run_is_told_whole() {
+        let attempt = json!({
+            "number": 1, "status": "failed", "started_at": "2026-12-01T01:30:00.000812Z",
+            "finished_at": "2026-12-01T01:30:01.000000Z", "duration_s": 1.0, "pid": 4711,
+            "exit_code": 3, "signal": null, "http_status": null, "reason": null });
+        let again = json!({
+            "number": 2, "status": "failed", "started_at": "2026-12-01T01:30:11.000000Z",
+            "finished_at": "2026-12-01T01:30:11.000000Z", "duration_s": 0.0, "pid": null,
+            "exit_code": null, "signal": null, "http_status": null,
+            "reason": "cannot be started: no such file: /srv/x\n" });
+        let other = json!({
+            "attempt_list": [attempt, again], "attempts": 2, "status": "failed", "exit_code": null,
+            "trigger": "manual", "requested_by": "uid 1000", "params": { "a": "1", "b": "x y" },
+            "due_at": "2026-12-01T01:30:00.250000Z",
+            "reason": "cannot be started: no such file: /srv/x\n" });
+        insta::assert_snapshot!("attempts", text(&with(run(), other), &view(Some(80))));
+        let span = json!({
+            "attempt_list": [], "attempts": 0, "status": "missed", "reason": "unwatched",
+            "started_at": null, "finished_at": null, "lateness_s": null, "duration_s": null,
+            "exit_code": null, "count": 3, "last_scheduled_at": "2026-12-01T03:30:00.000000Z" });
+        insta::assert_snapshot!("span", text(&with(run(), span), &view(Some(80))));
+    }
+}

@@ -88,3 +88,31 @@ fn row(run: &Run, view: &View) -> [Cell; 5] {
         outcome(run),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{run, view, with};
+    use serde_json::json;
+
+    #[test]
+    fn runs_are_told_in_a_line_each() {
+        let runs: Vec<Run> = [
+            json!({ "status": "running", "finished_at": null, "duration_s": null,
+                    "exit_code": null, "started_at": "2026-12-01T10:59:56.200000Z",
+                    "scheduled_at": "2026-12-01T10:59:56.000000Z" }),
+            json!({}),
+            json!({ "status": "failed", "exit_code": 3, "attempts": 4 }),
+            json!({ "status": "timed_out", "signal": 15, "exit_code": null }),
+            json!({ "status": "skipped", "count": 120, "reason": "paused", "started_at": null,
+                    "duration_s": null, "last_scheduled_at": "2026-12-01T10:59:00.000000Z" }),
+            json!({ "status": "queued", "job": "a-job-with-quite-a-long-name.of-its-own",
+                    "started_at": null, "duration_s": null }),
+        ]
+        .map(|other| with(run(), other))
+        .into();
+        insta::assert_snapshot!("runs", text(&runs, &view(None)));
+        insta::assert_snapshot!("runs_80", text(&runs, &view(Some(80))));
+        assert_eq!(text(&[], &view(None)), "There are no such runs.\n");
+    }
+}

@@ -187,7 +187,7 @@ pub(super) fn sheet(facts: &[(&str, Option<String>)], view: &View) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::view::tests::view;
+    use crate::cli::samples::{coloured, view};
 
     fn rows() -> Vec<[Cell; 3]> {
         let row = |a: &str, b: &str, c: &str| [a, b, c].map(Cell::new);
@@ -217,8 +217,7 @@ mod tests {
 
     #[test]
     fn colours_take_no_room() {
-        let mut view = view(Some(40));
-        view.colour = Colour::On;
+        let view = coloured(Some(40));
         let rows = [[Cell::painted("failed", Paint::Bad), Cell::new("x")]];
         assert_eq!(
             table(["STATUS", "WHY"].map(Column::Cut), &rows, &view),

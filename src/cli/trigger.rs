@@ -202,3 +202,46 @@ fn code(run: &Run) -> u8 {
         (_, Some(code)) => code,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples::{run, with};
+
+    #[test]
+    fn the_exit_code_is_that_of_the_job() {
+        for (other, expected) in [
+            (json!({}), 0),
+            (json!({ "exit_code": 7 }), 7),
+            (json!({ "status": "failed", "exit_code": 3 }), 3),
+            (json!({ "status": "failed", "exit_code": 255 }), 255),
+            (
+                json!({ "status": "failed", "exit_code": null, "signal": 9 }),
+                137,
+            ),
+            (
+                json!({ "status": "cancelled", "exit_code": null, "signal": 15 }),
+                143,
+            ),
+            (json!({ "status": "timed_out", "exit_code": 3 }), 124),
+            (
+                json!({ "status": "timed_out", "exit_code": null, "signal": 9 }),
+                124,
+            ),
+            (json!({ "status": "failed", "exit_code": 0 }), 125),
+            (json!({ "status": "failed", "exit_code": null }), 125),
+            (json!({ "status": "cancelled", "exit_code": 0 }), 125),
+            (json!({ "status": "lost", "exit_code": null }), 125),
+        ] {
+            assert_eq!(code(&with(run(), other.clone())), expected, "{other}");
+        }
+    }
+
+    #[test]
+    fn parameters_have_a_name_and_a_value() {
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(parameter("a=b=c"), pair("a", "b=c"));
+        assert_eq!(parameter("a="), pair("a", ""));
+        assert!(parameter("a").is_err() && parameter("=b").is_err());
+    }
+}

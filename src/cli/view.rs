@@ -92,18 +92,3 @@ pub(super) fn written(end: &io::Result<()>) -> Exit {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// A view at noon in Paris.
-    pub(in crate::cli) fn view(width: Option<usize>) -> View {
-        View {
-            now: "2026-12-01T11:00:00Z".parse().unwrap(),
-            zone: TimeZone::get("Europe/Paris").unwrap(),
-            width,
-            colour: Colour::Off,
-        }
-    }
-}
