@@ -121,7 +121,10 @@ fn in_words(event: &ServerEvent, view: &View) -> Option<String> {
         }
         "clock" => {
             let OfClock { at, by_s } = event.read().ok()?;
-            (Some(at), format!("the clock jumped by {}", took(by_s)))
+            (Some(at), {
+                let way = if by_s < 0.0 { "back" } else { "ahead" };
+                format!("the clock jumped {way} by {}", took(by_s.abs()))
+            })
         }
         "warning" => {
             let Warning { at, job, message } = event.read().ok()?;

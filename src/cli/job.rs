@@ -87,10 +87,10 @@ fn written(value: &serde_json::Value) -> String {
     printable(&toml.unwrap_or_else(|_| value.to_string()))
 }
 
-/// Why it is paused, in words.
+/// Why it is paused, line by line.
 fn paused(job: &Job, view: &View) -> Option<String> {
     match &job.pause {
-        Some(pause) => Some(pause_in_words(pause, view)),
+        Some(pause) => Some(pause_in_words(pause, view).join("\n")),
         None if job.state == State::Paused => {
             Some("everything is: `punctual resume --all` goes on".to_owned())
         }
@@ -98,24 +98,18 @@ fn paused(job: &Job, view: &View) -> Option<String> {
     }
 }
 
-/// A pause: `until …, since …, by …: reason`.
-pub(super) fn pause_in_words(pause: &Pause, view: &View) -> String {
+/// What is known of a pause: until when, since when and by whom, why.
+pub(super) fn pause_in_words(pause: &Pause, view: &View) -> Vec<String> {
     let until = pause.until.map(|until| {
         let (at, near) = (clock_time(until.0, &view.zone), away(until.0, view.now));
         format!("until {at} ({near})")
     });
-    let since = pause
-        .since
-        .map(|since| format!("since {}", away(since.0, view.now)));
-    let since = since.map(|since| since.replace("since now", "just now"));
     let by = pause.by.as_ref().map(|by| format!("by {}", printable(by)));
-    let parts: Vec<String> = [until, since, by].into_iter().flatten().collect();
+    let since = pause.since.map(|since| away(since.0, view.now));
+    let since: Vec<String> = since.into_iter().chain(by).collect();
+    let since = (!since.is_empty()).then(|| since.join(", "));
     let reason = pause.reason.as_ref().map(|reason| printable(reason));
-    match (parts.join(", "), reason) {
-        (parts, None) => parts,
-        (parts, Some(reason)) if parts.is_empty() => reason,
-        (parts, Some(reason)) => format!("{parts}: {reason}"),
-    }
+    [until, since, reason].into_iter().flatten().collect()
 }
 
 fn fires(detail: &JobDetail, view: &View) -> Option<String> {
@@ -164,12 +158,8 @@ pub(super) fn figures(figures: &Figures) -> String {
         p99_s,
         max_s,
     } = figures;
-    format!(
-        "{} half of them, {} at 99 %, {} at most",
-        took(*p50_s),
-        took(*p99_s),
-        took(*max_s)
-    )
+    let [p50, p99, max] = [p50_s, p99_s, max_s].map(|seconds| took(*seconds));
+    format!("half within {p50}, 99 % within {p99}, all within {max}")
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! How runs stand, in a few words.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Paint};
-use super::words::took;
+use super::words::{coarse, took};
 use crate::api::wire::Run;
 use crate::job::{Reason, Status};
 
@@ -17,7 +17,7 @@ pub(super) fn paint(status: Status) -> Paint {
     }
 }
 
-/// The status and what belongs to it: `failed: exit code 3`, `skipped × 120: paused`.
+/// The status and what belongs to it: `failed: exit 3`, `skipped × 120: paused`.
 pub(super) fn outcome(run: &Run) -> Cell {
     Cell::painted(in_words(run), paint(run.status))
 }
@@ -36,7 +36,7 @@ pub(super) fn in_words(run: &Run) -> String {
 pub(super) fn end(code: Option<i32>, signal: Option<i32>, why: Option<&Reason>) -> Option<String> {
     let code = code.filter(|&code| code != 0);
     let parts = [
-        code.map(|code| format!("exit code {code}")),
+        code.map(|code| format!("exit {code}")),
         signal.map(|signal| format!("signal {signal}")),
         why.map(|reason| reason.0.clone()),
     ];
@@ -48,10 +48,10 @@ pub(super) fn end(code: Option<i32>, signal: Option<i32>, why: Option<&Reason>) 
 pub(super) fn length(run: &Run, now: Timestamp) -> Option<String> {
     match (run.duration_s, run.started_at) {
         (Some(seconds), _) => Some(took(seconds)),
-        (None, Some(started)) if run.status == Status::Running => {
-            let so_far = now.duration_since(started.0);
-            Some(format!("{} …", took(so_far.as_secs_f64().max(0.0).round())))
-        }
+        (None, Some(started)) if run.status == Status::Running => Some(format!(
+            "{} …",
+            coarse(now.duration_since(started.0).max(SignedDuration::ZERO))
+        )),
         _ => None,
     }
 }

@@ -90,7 +90,7 @@ fn sentence(detail: &JobDetail, view: &View) -> String {
     let job = &detail.job;
     let pause = job.pause.as_ref().map(|pause| pause_in_words(pause, view));
     match pause.filter(|pause| !pause.is_empty()) {
-        Some(pause) => format!("{} is paused: {pause}\n", job.name),
+        Some(pause) => format!("{} is paused: {}.\n", job.name, pause.join("; ")),
         None => format!("{} is paused.\n", job.name),
     }
 }
@@ -108,8 +108,8 @@ mod tests {
         let told = |pause| sentence(&with(job(), json!({ "pause": pause })), &view(None));
         assert_eq!(
             told(pause),
-            "backup is paused: until Tue 2026-12-01 14:00:00 +01:00 (in 2 h), just now, by uid 0: \
-             maintenance\n"
+            "backup is paused: until Tue 2026-12-01 14:00:00 +01:00 (in 2 h); now, by uid 0; \
+             maintenance.\n"
         );
         let bare = json!({ "since": null, "until": null, "reason": null, "by": null });
         assert_eq!(told(bare), "backup is paused.\n");

@@ -14,8 +14,8 @@ pub(super) fn away(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A span in its fitting unit, to at least two digits' worth of it.
-fn coarse(span: SignedDuration) -> String {
+/// A span in its fitting unit, rounded down.
+pub(super) fn coarse(span: SignedDuration) -> String {
     let seconds = span.as_secs();
     match seconds {
         ..120 => format!("{seconds} s"),
