@@ -71,6 +71,8 @@ pub struct Config {
     pub pools: BTreeMap<String, Pool>,
     /// The jobs by name.
     pub jobs: BTreeMap<JobName, Arc<Plan>>,
+    /// The folder of what lives as long as the machine is up: the start marks.
+    pub runtime: PathBuf,
     /// What is worth a second look.
     pub warnings: Report,
 }

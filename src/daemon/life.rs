@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{broadcast, mpsc, oneshot, watch as level};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::driver::{Driver, Inbox, Order};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::signals::{Ends, hangups, reload_on_hangup};
-use super::watch::watch;
+use super::watch::Watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
@@ -43,8 +43,9 @@ const LAST_PROCESSES: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// A folder that it needs cannot be made.
-    #[error("the folder {} cannot be made: {why}; make it, or name another place for the \
-             database in [store] url", path.display())]
+    #[error("the folder {} cannot be made or used: {why}; make it for the daemon's user (the \
+             database's is that of [store] url, the other is $RUNTIME_DIRECTORY, as root \
+             /run/punctual, else $XDG_RUNTIME_DIR/punctual)", path.display())]
     Folder {
         /// Which.
         path: PathBuf,
@@ -117,10 +118,14 @@ async fn live(
         what: "signals",
         why,
     })?;
-    let folder = state_folder(&config.store.path)?;
+    make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
     let listeners = api::Listeners::bind(&config.server).await?;
-    let recovery = memory::clear(&folder)?;
+    let marks = memory::marks_folder(&config.runtime, &config.store.path);
+    let recovery = memory::clear(&marks.map_err(|why| DaemonError::Folder {
+        path: config.runtime.clone(),
+        why,
+    })?)?;
     let memory = memory::of(recovered, &recovery.leftovers);
     let (dispatcher, first) = Dispatcher::recover(
         config.node.name.clone(),
@@ -140,7 +145,7 @@ async fn live(
     let (orders, ordered) = mpsc::channel(16);
     let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
     let (requests, requested) = mpsc::channel(REQUESTS);
-    let (snapshots, seen) = level::channel(Arc::new(dispatcher.snapshot(clock::now())));
+    let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
     let handle = Handle(Arc::new(Inner {
         requests,
@@ -183,10 +188,10 @@ async fn live(
     };
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
-    let watching = config
-        .scheduler
-        .watch_config
-        .then(|| tokio::spawn(watch(path, reloader.clone())));
+    let watched = config.scheduler.watch_config.then(|| Watch::start(path));
+    let watching = watched
+        .flatten()
+        .map(|watch| tokio::spawn(watch.run(reloader.clone())));
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
@@ -325,19 +330,18 @@ async fn end(what: &str, task: tokio::task::JoinHandle<Result<(), api::ApiError>
     }
 }
 
-/// The folder of the ledger: the start marks live beside it.
-fn state_folder(database: &Path) -> Result<PathBuf, DaemonError> {
+/// Makes the folder of the ledger, for its user alone.
+fn make_folder_of(database: &Path) -> Result<(), DaemonError> {
     use std::os::unix::fs::DirBuilderExt;
-    let folder = database.parent().unwrap_or(Path::new("/")).to_path_buf();
-    std::fs::DirBuilder::new()
+    let path = database.parent().unwrap_or(Path::new("/"));
+    let made = std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&folder)
-        .map_err(|why| DaemonError::Folder {
-            path: folder.clone(),
-            why,
-        })?;
-    Ok(folder)
+        .create(path);
+    made.map_err(|why| DaemonError::Folder {
+        path: path.to_path_buf(),
+        why,
+    })
 }
 
 fn retention(config: &Config) -> Retention {

@@ -22,27 +22,49 @@ const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
     .union(WatchMask::MOVED_TO)
     .union(WatchMask::ATTRIB);
 
-/// Watches the folder of the config and `conf.d` in it, and reloads after each change.
-pub(super) async fn watch(path: PathBuf, reloader: Arc<Reloader>) {
-    let mut changes = match start(&path) {
-        Ok(changes) => changes,
-        Err(error) => {
-            tracing::error!(
-                %error,
-                "the config's folder cannot be watched; use `punctual reload` or SIGHUP"
-            );
-            return;
+/// The folder of the config and `conf.d` in it, watched from now on.
+pub(super) struct Watch {
+    path: PathBuf,
+    changes: EventStream<Vec<u8>>,
+}
+
+impl Watch {
+    /// Begins to watch. Without it the daemon works, so an error is told and no more.
+    pub(super) fn start(path: PathBuf) -> Option<Self> {
+        match start(&path) {
+            Ok(changes) => Some(Self { path, changes }),
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "the config's folder cannot be watched; use `punctual reload` or SIGHUP"
+                );
+                None
+            }
         }
-    };
-    while let Some(event) = changes.next().await {
-        if !concerns(&event, &path) {
-            continue;
-        }
-        settle(&mut changes).await;
-        watch_jobs_folder(&changes, &path);
-        // How it went is in the log: nobody waits for an answer to a change of a file.
-        let _ = reloader.reload("watch_config").await;
     }
+
+    /// Reloads after each change; at once if the files changed since they were read.
+    pub(super) async fn run(mut self, reloader: Arc<Reloader>) {
+        if reloader
+            .changes()
+            .await
+            .is_ok_and(|changes| !changes.is_empty())
+        {
+            reload(&reloader).await;
+        }
+        while let Some(event) = self.changes.next().await {
+            if concerns(&event, &self.path) {
+                settle(&mut self.changes).await;
+                watch_jobs_folder(&self.changes, &self.path);
+                reload(&reloader).await;
+            }
+        }
+    }
+}
+
+/// How it went is in the log: nobody waits for an answer to a change of a file.
+async fn reload(reloader: &Reloader) {
+    let _ = reloader.reload("watch_config").await;
 }
 
 fn start(path: &Path) -> std::io::Result<EventStream<Vec<u8>>> {

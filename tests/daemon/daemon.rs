@@ -81,6 +81,7 @@ impl Place {
             .args(["serve", "--log-format", "json", "--config"])
             .arg(self.path("config.toml"))
             .env("RUST_LOG", "info")
+            .env("RUNTIME_DIRECTORY", self.path("run"))
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
