@@ -1,5 +1,7 @@
 //! Instants as people write them on the command line.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -41,7 +43,7 @@ fn parse(
     if let Ok(span) = parse_duration(text) {
         let instant = match direction {
             Direction::Ago => now.checked_sub(span),
-            Direction::Ahead => now.checked_add(span),
+            Direction::Ahead => from_whole_second(now, span).checked_add(span),
         };
         return instant.map_err(|_| beyond);
     }
@@ -56,6 +58,15 @@ fn parse(
                  2026-12-01 or 2026-12-01T09:00, or {beside}, such as 90m"
             )
         })
+}
+
+/// From when a span of whole seconds leads to a whole second: nobody means the fraction of now.
+fn from_whole_second(now: Timestamp, span: Duration) -> Timestamp {
+    if span.subsec_nanos() == 0 {
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    } else {
+        now
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +95,14 @@ mod tests {
         }
         let ahead = parse("90m", now, &local, Direction::Ahead);
         assert_eq!(ahead, Ok("2026-12-02T01:30:00Z".parse().unwrap()));
+        let later = now + jiff::SignedDuration::from_millis(250);
+        for (text, expected) in [
+            ("90m", "2026-12-02T01:30:00Z"),
+            ("500ms", "2026-12-02T00:00:00.75Z"),
+        ] {
+            let ahead = parse(text, later, &local, Direction::Ahead);
+            assert_eq!(ahead, Ok(expected.parse().unwrap()), "{text}");
+        }
         for text in ["", "tomorrow", "2026-13-01", "1", "-1h", "2026-12-01T25:00"] {
             assert!(parse(text, now, &local, Direction::Ago).is_err(), "{text}");
         }
