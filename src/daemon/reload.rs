@@ -148,7 +148,7 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn tell(by: &str, changes: &Changes) {
-    let changed: Vec<_> = changes
+    let differing: Vec<_> = changes
         .changed
         .iter()
         .map(|change| change.job.as_str())
@@ -157,7 +157,7 @@ fn tell(by: &str, changes: &Changes) {
         by,
         added = ?changes.added,
         removed = ?changes.removed,
-        ?changed,
+        changed = ?differing,
         "configuration reloaded"
     );
     if !changes.restart_required.is_empty() {

@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn wakes_change_lateness_alone(drafts in prop::collection::vec(draft(), 1..3), wakes in wakes()) {
         let outcome = |wakes: Vec<Wake>| {
-            let jobs = drafts.iter().cloned().map(|draft| Some(unhurried(draft)));
+            let jobs = drafts.iter().map(|draft| Some(unhurried(draft)));
             let history = History { jobs: jobs.collect(), slots: 3, deeds: Vec::new() };
             let mut world = history.world();
             world.wakes = wakes;
@@ -69,12 +69,12 @@ proptest! {
 }
 
 /// A job whose runs come to the same end however late they start.
-fn unhurried(draft: Draft) -> Draft {
+fn unhurried(draft: &Draft) -> Draft {
     Draft {
         allow: true,
         deadline: None,
         pool: false,
-        ..draft
+        ..draft.clone()
     }
 }
 

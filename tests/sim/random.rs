@@ -19,6 +19,7 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 const ORIGIN: &str = "12:00:00";
 
 /// A job as drawn.
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn for itself")]
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub every: Option<Duration>,
@@ -212,6 +213,7 @@ impl History {
     /// A world with its jobs, not started.
     pub fn world(&self) -> World {
         let mut world = World::new(time(ORIGIN));
+        world.audit_each = 8;
         configure(&mut world, &self.jobs, self.slots);
         world
     }

@@ -97,7 +97,7 @@ pub fn plan(name: &str, rule: Rule, jitter: Duration) -> Plan {
         catch_up: CatchUp {
             mode: CatchUpMode::Latest,
             limit: 100,
-            window: Duration::from_secs(3600),
+            window: Duration::from_hours(1),
         },
         pool: "default".to_owned(),
         priority: 0,

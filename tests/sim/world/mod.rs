@@ -1,66 +1,24 @@
 //! A simulated machine around the dispatcher: its clock, its ledger's disk, its runner, the wakes,
 //! and everything that can go wrong with them. Each broken promise is a panic.
 
+mod disk;
+mod driver;
+mod fate;
+mod runner;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use punctual::dispatch::{Answer, Command, CommandId, Dispatcher, Effect, Input, Refusal, Start};
-use punctual::job::{
-    AttemptEnd, ConcurrencyPolicy, EventKind, JobName, Plan, Pool, RunId, StopCause, Trigger, Write,
-};
+use punctual::dispatch::{Answer, Command, CommandId, Dispatcher, Input, Refusal};
+use punctual::job::{JobName, Plan, Pool, RunId, Trigger, Write};
 
 use crate::ledger::Ledger;
+pub use fate::{Behaviour, Commit, UnderWay, Wake};
 
 /// The heartbeat.
 const TICK: Duration = Duration::from_millis(500);
-
-/// How the processes of a job behave.
-#[derive(Debug, Clone, Copy)]
-pub struct Behaviour {
-    pub lasts: Duration,
-    pub code: i32,
-    pub starts: bool,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            lasts: Duration::from_millis(100),
-            code: 0,
-            starts: true,
-        }
-    }
-}
-
-/// What becomes of a wake.
-#[derive(Debug, Clone, Copy)]
-pub enum Wake {
-    OnTime,
-    Late(Duration),
-    /// It comes at the next tick only.
-    Lost,
-    /// It comes again after this.
-    Doubled(Duration),
-}
-
-/// What becomes of a commit, and how long it takes.
-#[derive(Debug, Clone, Copy)]
-pub enum Commit {
-    Done(Duration),
-    /// It fails; nothing of it is durable; it is repeated.
-    Failed(Duration),
-    /// It fails, and is durable all the same; it is repeated.
-    Unknown(Duration),
-}
-
-/// What becomes, at a crash, of the commit that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnderWay {
-    Lost,
-    Durable,
-}
 
 /// What happens by itself, in its time.
 enum Happening {
@@ -81,9 +39,11 @@ struct Batch {
 struct Process {
     job: JobName,
     pool: String,
+    trigger: Trigger,
     attempt: u32,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each stands for itself")]
 pub struct World {
     origin: Timestamp,
     /// Time since the origin by a true clock.
@@ -102,6 +62,8 @@ pub struct World {
     pub wakes: Vec<Wake>,
     /// Taken in turn, over and over.
     pub commits: Vec<Commit>,
+    /// After how many commits the ledger is audited again; 0: only when a life ends.
+    pub audit_each: usize,
     wake_turn: usize,
     commit_turn: usize,
 
@@ -150,6 +112,7 @@ impl World {
             behaviours: BTreeMap::new(),
             wakes: vec![Wake::OnTime],
             commits: vec![Commit::Done(Duration::from_millis(2))],
+            audit_each: 0,
             wake_turn: 0,
             commit_turn: 0,
             daemon: None,
@@ -188,8 +151,6 @@ impl World {
         self.behaviours.insert(plan.name.clone(), behaviour);
         self.plans.insert(plan.name.clone(), plan);
     }
-
-    // ---- what a scenario does -------------------------------------------------------------
 
     /// Starts the daemon, unless it is up.
     pub fn start(&mut self) {
@@ -304,8 +265,6 @@ impl World {
         live.map(|run| run.id)
     }
 
-    // ---- time -----------------------------------------------------------------------------
-
     fn plan_in(&mut self, span: Duration, what: Happening) {
         self.sequence += 1;
         self.agenda
@@ -370,258 +329,6 @@ impl World {
         }
     }
 
-    // ---- the daemon's driver --------------------------------------------------------------
-
-    pub fn input(&mut self, input: Input) {
-        let now = self.now();
-        let Some(daemon) = &mut self.daemon else {
-            return;
-        };
-        let effects = daemon.step(now, input);
-        self.perform(effects);
-        self.leave_if_done();
-    }
-
-    fn perform(&mut self, effects: Vec<Effect>) {
-        let mut batch = Batch::default();
-        for effect in effects {
-            match effect {
-                Effect::Write { writes, .. } => batch.writes = writes,
-                Effect::Start(start) => self.spawn(&start),
-                Effect::Stop {
-                    run,
-                    attempt,
-                    cause,
-                } => self.stop(run, attempt, cause),
-                Effect::Arm { job, at } => self.arm(job, at),
-                Effect::Reply { command, answer } => batch.replies.push((command, answer)),
-                Effect::Emit(event) => self.hear(&event.kind),
-                Effect::Drained => {
-                    self.drained = true;
-                }
-            }
-        }
-        if batch.writes.is_empty() {
-            self.reply(batch.replies);
-        } else {
-            self.to_commit.push_back(batch);
-            self.commit_next();
-        }
-    }
-
-    fn arm(&mut self, job: JobName, at: Option<Timestamp>) {
-        if let Some(before) = self.armed.remove(&job) {
-            self.wakes_to_come.remove(&(before, job.clone()));
-        }
-        if let Some(at) = at {
-            assert!(!self.draining, "{job} is armed while draining");
-            self.armed.insert(job.clone(), at);
-            self.wakes_to_come.insert((at, job));
-        }
-    }
-
-    fn hear(&mut self, event: &EventKind) {
-        let said = match event {
-            EventKind::Warning { job, message } => format!("! {job}: {message}"),
-            EventKind::ClockStepped { by_s } => format!("! the clock moved by {by_s:.1} s"),
-            _ => return,
-        };
-        self.said.push((self.now(), said));
-    }
-
-    fn reply(&mut self, replies: Vec<(CommandId, Result<Answer, Refusal>)>) {
-        for (id, answer) in replies {
-            let command = self.commands.remove(&id).expect("answered once");
-            // Keep the place, so that ids stay unique.
-            self.commands.insert(id, String::new());
-            assert!(!command.is_empty(), "a command was answered twice");
-            let answer = match answer {
-                Ok(_) => "done".to_owned(),
-                Err(refusal) => {
-                    assert!(
-                        matches!(refusal, Refusal::Decided(_)) || refusal.to_string().len() > 10
-                    );
-                    format!("refused: {}", hide_ids(&refusal))
-                }
-            };
-            self.said
-                .push((self.now(), format!("> {command}: {answer}")));
-        }
-    }
-
-    /// Commands that nobody has answered.
-    pub fn unanswered(&self) -> usize {
-        self.commands.values().filter(|it| !it.is_empty()).count()
-    }
-
-    // ---- the disk -------------------------------------------------------------------------
-
-    fn commit_next(&mut self) {
-        if self.under_way.is_some() || self.to_commit.is_empty() {
-            return;
-        }
-        let mut all = Batch::default();
-        for batch in self.to_commit.drain(..) {
-            all.writes.extend(batch.writes);
-            all.replies.extend(batch.replies);
-        }
-        self.under_way = Some(all);
-        self.begin_commit();
-    }
-
-    fn begin_commit(&mut self) {
-        let (Commit::Done(span) | Commit::Failed(span) | Commit::Unknown(span)) = self.fate();
-        self.plan_in(span, Happening::Committed);
-    }
-
-    fn fate(&self) -> Commit {
-        self.commits[self.commit_turn % self.commits.len()]
-    }
-
-    fn committed(&mut self) {
-        let fate = self.fate();
-        self.commit_turn += 1;
-        let Some(batch) = self.under_way.take() else {
-            return;
-        };
-        match fate {
-            Commit::Done(_) => {}
-            Commit::Failed(_) | Commit::Unknown(_) => {
-                if let Commit::Unknown(_) = fate {
-                    self.ledger.commit(&batch.writes);
-                }
-                self.under_way = Some(batch);
-                self.begin_commit();
-                return;
-            }
-        }
-        let outcomes = self.ledger.commit(&batch.writes);
-        self.forget_marks(&batch.writes);
-        self.reply(batch.replies);
-        self.commit_next();
-        if !outcomes.is_empty() {
-            self.input(Input::Claimed(outcomes));
-        }
-        self.leave_if_done();
-    }
-
-    /// A daemon that has drained goes once everything is durable.
-    fn leave_if_done(&mut self) {
-        if self.drained && self.under_way.is_none() && self.to_commit.is_empty() {
-            self.daemon = None;
-            self.gone();
-        }
-    }
-
-    /// A start mark goes when the end of its run is durable.
-    fn forget_marks(&mut self, writes: &[Write]) {
-        for write in writes {
-            if let Write::Run(run) = write
-                && run.status.is_final()
-            {
-                self.marks.remove(&run.id);
-            }
-        }
-    }
-
-    // ---- the runner -----------------------------------------------------------------------
-
-    fn spawn(&mut self, start: &Start) {
-        let (run, plan) = (&start.run, &start.plan);
-        let row = self.ledger.runs.get(&run.id);
-        assert!(
-            row.is_some_and(|row| !row.status.is_final()),
-            "started without a durable row: {run:?}, row {row:?}"
-        );
-        assert!(!self.draining, "started while draining: {run:?}");
-        assert!(
-            self.started.insert(run.id) || self.rebooted,
-            "started twice: {run:?}"
-        );
-        let mine = self.processes.values().filter(|it| it.job == run.job);
-        assert!(
-            plan.concurrency_policy == ConcurrencyPolicy::Allow
-                || run.trigger == Trigger::CatchUp
-                || mine.count() < plan.max_concurrent as usize,
-            "more than max_concurrent of {run:?}"
-        );
-        let in_pool = self.processes.values().filter(|it| it.pool == plan.pool);
-        let slots = self.slots.get(&plan.pool).copied().unwrap_or_default();
-        assert!(
-            in_pool.count() < slots as usize,
-            "more than {slots} in pool {}: {run:?}",
-            plan.pool
-        );
-        if let Some(view) = self.daemon.as_ref().and_then(|it| it.view_of(&run.job)) {
-            let since = view.flags.paused_at.filter(|_| view.flags.paused);
-            assert!(
-                run.trigger != Trigger::Schedule
-                    || run.queued_at.is_some()
-                    || since.is_none_or(|since| run.scheduled_at <= since),
-                "a fire of after the pause started: {run:?}"
-            );
-        }
-        self.starts += 1;
-        self.marks.insert(run.id);
-        let behaviour = self.behaviours.get(&run.job).copied().unwrap_or_default();
-        let process = Process {
-            job: run.job.clone(),
-            pool: plan.pool.clone(),
-            attempt: start.attempt,
-        };
-        self.processes.insert(run.id, process);
-        self.let_it_run(run.id, start.attempt, behaviour);
-    }
-
-    fn let_it_run(&mut self, run: RunId, attempt: u32, behaviour: Behaviour) {
-        let at = self.now();
-        let spawned = Duration::from_micros(500);
-        let (end, lasts) = if behaviour.starts {
-            let started = Input::Started {
-                run,
-                attempt,
-                pid: 1,
-                at,
-            };
-            self.plan_in(spawned, Happening::News(started));
-            let code = behaviour.code;
-            let ok = code == 0;
-            (AttemptEnd::Exited { code, ok }, behaviour.lasts)
-        } else {
-            let why = "no such program".to_owned();
-            (AttemptEnd::NotStarted(why), Duration::ZERO)
-        };
-        self.plan_end(run, attempt, end, spawned + lasts);
-    }
-
-    fn plan_end(&mut self, run: RunId, attempt: u32, end: AttemptEnd, after: Duration) {
-        let at = self.now() + SignedDuration::try_from(after).unwrap();
-        let ended = Input::Ended {
-            run,
-            attempt,
-            end,
-            at,
-        };
-        self.plan_in(after, Happening::News(ended));
-    }
-
-    fn stop(&mut self, id: RunId, attempt: u32, cause: StopCause) {
-        let process = self.processes.get(&id).expect("only what runs is stopped");
-        assert_eq!(process.attempt, attempt);
-        self.agenda.retain(|_, what| match what {
-            Happening::News(Input::Ended { run, .. }) => *run != id,
-            _ => true,
-        });
-        let end = AttemptEnd::Stopped {
-            cause,
-            code: None,
-            signal: Some(15),
-        };
-        self.plan_end(id, attempt, end, Duration::from_millis(10));
-    }
-
-    // ---- the end of a life ----------------------------------------------------------------
-
     /// The daemon is gone, with everything that was only in its memory and all its processes.
     fn gone(&mut self) {
         self.agenda.clear();
@@ -648,15 +355,5 @@ impl World {
             self.now(),
             problems.join("\n")
         );
-    }
-}
-
-/// Ids say nothing to a reader of a scenario.
-fn hide_ids(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::NotActive(_) => "not active".to_owned(),
-        Refusal::OnlyScheduled(_) => "only scheduled".to_owned(),
-        Refusal::Decided(_) => "decided".to_owned(),
-        other => other.to_string(),
     }
 }
