@@ -7,7 +7,9 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
 use super::error::{Kind, Problem};
-use super::{Context, audit, health, jobs, output, runs, scheduler, steer};
+use super::{
+    Context, audit, events, health, jobs, output, runs, scheduler, status, steer, upcoming,
+};
 use crate::config::Role;
 
 /// What a route needs.
@@ -73,6 +75,9 @@ pub fn table() -> Vec<Route> {
         post("/api/v1/scheduler/pause",    RULE,  Prompt,   scheduler::pause),
         post("/api/v1/scheduler/resume",   RULE,  Prompt,   scheduler::resume),
 
+        get("/api/v1/status",              READ,  Prompt,   status::show),
+        get("/api/v1/upcoming",            READ,  Prompt,   upcoming::list),
+        get("/api/v1/events",              READ,  Prompt,   events::follow),
         get("/api/v1/audit",               READ,  Thorough, audit::show),
     ]
 }

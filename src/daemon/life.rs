@@ -20,6 +20,7 @@ use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
 use crate::runner::{MarksError, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
+use crate::telemetry::Live;
 
 /// Messages that a part may be ahead of the driver by, before it waits.
 const INBOX: usize = 65_536;
@@ -28,7 +29,7 @@ const INBOX: usize = 65_536;
 const REQUESTS: usize = 1_024;
 
 /// Events that a slow listener may be behind by, before it loses the oldest.
-const EVENTS: usize = 4_096;
+const EVENTS: usize = 16_384;
 
 /// How long the ledger may take to write the last rows before the daemon ends without them. They
 /// are decided again in its next life.
@@ -141,8 +142,9 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         heartbeat: engine.heartbeat(),
         node: config.node.name.clone(),
         started_at,
+        live: Live::begin(started_at, events.subscribe()),
     }));
-    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
+    tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
         dispatcher,
         engine: engine.clone(),
@@ -200,7 +202,6 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
     }
     engine.stop().await?;
     ledger.close(LAST_ROWS).await?;
-    news.abort();
     tracing::info!("stopped");
     Ok(())
 }
