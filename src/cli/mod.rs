@@ -24,6 +24,7 @@ mod runs;
 mod samples;
 mod serve;
 mod sink;
+mod status;
 mod table;
 mod told;
 mod trigger;
@@ -56,6 +57,7 @@ enum Command {
     Pause(pause::Args),
     Resume(resume::Args),
     Cancel(cancel::Args),
+    Status(status::Args),
     Diff(diff::Args),
     Reload(reload::Args),
     Events(events::Args),
@@ -92,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Pause(args) => pause::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Cancel(args) => cancel::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Events(args) => events::run(&args),

@@ -1,5 +1,7 @@
 //! `punctual status`
 
+use std::fmt::Write as _;
+
 use super::Exit;
 use super::asking::Asking;
 use super::clean::printable;
@@ -48,7 +50,10 @@ fn text(status: &Status, fires: &[Fire], view: &View) -> String {
             ("jobs", Some(jobs(&status.jobs))),
             ("runs", Some(load)),
             ("late", status.lateness_s.as_ref().map(late)),
-            ("reload", status.last_reload.as_ref().map(|it| reload(it, view))),
+            (
+                "reload",
+                status.last_reload.as_ref().map(|it| reload(it, view)),
+            ),
             ("ledger", Some(ledger(&status.store, view))),
         ],
         view,
@@ -74,7 +79,7 @@ fn jobs(counts: &JobCounts) -> String {
         (counts.finished, "finished"),
     ] {
         if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+            let _ = write!(text, ", {count} {what}");
         }
     }
     text
@@ -103,7 +108,10 @@ fn ledger(store: &Store, view: &View) -> String {
     let since = away(store.since.0, view.now);
     let failing = format!("cannot be written since {since}");
     let failing = Paint::Bad.on(&failing, view.colour);
-    let why = store.last_error.as_ref().map(|why| format!(": {}", printable(why)));
+    let why = store
+        .last_error
+        .as_ref()
+        .map(|why| format!(": {}", printable(why)));
     format!("{failing}{}", why.unwrap_or_default())
 }
 
@@ -134,7 +142,11 @@ fn nodes(nodes: &[Node], view: &View) -> String {
             ]
         })
         .collect();
-    table(["NODE", "ROLE", "SEEN", "CONFIG"].map(Column::Cut), &rows, view)
+    table(
+        ["NODE", "ROLE", "SEEN", "CONFIG"].map(Column::Cut),
+        &rows,
+        view,
+    )
 }
 
 fn coming(fires: &[Fire], view: &View) -> String {

@@ -22,6 +22,7 @@ use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
 use crate::runner::{MarksError, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
+use crate::telemetry::Live;
 
 /// Messages that a part may be ahead of the driver by, before it waits.
 const INBOX: usize = 65_536;
@@ -30,7 +31,7 @@ const INBOX: usize = 65_536;
 const REQUESTS: usize = 1_024;
 
 /// Events that a slow listener may be behind by, before it loses the oldest.
-const EVENTS: usize = 4_096;
+const EVENTS: usize = 16_384;
 
 /// How long the ledger may take to write the last rows before the daemon ends without them. They
 /// are decided again in its next life.
@@ -110,14 +111,12 @@ async fn live(
     scheduler: tokio::runtime::Handle,
 ) -> Result<(), DaemonError> {
     let started_at = clock::now();
-    let mut ends = Ends::listen().map_err(|why| DaemonError::System {
+    let signals = |why| DaemonError::System {
         what: "signals",
         why,
-    })?;
-    let hangups = hangups().map_err(|why| DaemonError::System {
-        what: "signals",
-        why,
-    })?;
+    };
+    let mut ends = Ends::listen().map_err(signals)?;
+    let hangups = hangups().map_err(signals)?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
     let listeners = api::Listeners::bind(&config.server).await?;
@@ -158,8 +157,9 @@ async fn live(
         reloader: reloader.clone(),
         node: config.node.name.clone(),
         started_at,
+        live: Live::begin(started_at, events.subscribe()),
     }));
-    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
+    tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
         dispatcher,
         engine: engine.clone(),
@@ -192,12 +192,7 @@ async fn live(
     let watching = watched
         .flatten()
         .map(|watch| tokio::spawn(watch.run(reloader.clone())));
-    tracing::info!(
-        jobs = config.jobs.len(),
-        listen = ?config.server.listen,
-        socket = %config.server.unix_socket.display(),
-        "ready"
-    );
+    say_ready(&config);
 
     until_drained(
         &mut ends,
@@ -211,17 +206,30 @@ async fn live(
     watching.inspect(tokio::task::JoinHandle::abort);
     let _ = stop_api.send(());
     end("API", api).await;
+    until_idle(&runner).await;
+    engine.stop().await?;
+    ledger.close(LAST_ROWS).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn say_ready(config: &Config) {
+    tracing::info!(
+        jobs = config.jobs.len(),
+        listen = ?config.server.listen,
+        socket = %config.server.unix_socket.display(),
+        "ready"
+    );
+}
+
+/// Waits until no process of any attempt is left, not for ever.
+async fn until_idle(runner: &Runner) {
     tokio::select! {
         () = runner.idle() => {}
         () = clock::elapse(LAST_PROCESSES) => {
             tracing::error!("processes of ended attempts are still there; ending without them");
         }
     }
-    engine.stop().await?;
-    ledger.close(LAST_ROWS).await?;
-    news.abort();
-    tracing::info!("stopped");
-    Ok(())
 }
 
 /// Waits for a signal, then lets the driver come to its end: with what runs given `grace`, less if

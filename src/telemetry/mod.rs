@@ -3,12 +3,17 @@
 //! Text for people on a terminal, one JSON object a line otherwise wished; to standard error. Each
 //! thing is logged once, where it is handled. `RUST_LOG` filters (default `info`).
 
+mod lateness;
+mod live;
 mod news;
+mod ring;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+pub use lateness::Lateness;
+pub use live::{Gap, Live, NoPlace, Place, Seen};
 pub use news::news;
 
 use crate::engine::LOG_TARGET;
