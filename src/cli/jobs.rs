@@ -9,6 +9,9 @@ use super::view::{View, show};
 use super::words::{away, percent};
 use crate::api::wire::{Job, State};
 
+/// Names up to this length are never cut.
+const WHOLE_NAME: usize = 32;
+
 /// Lists the jobs: where they stand, when they run next, how they did.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -54,8 +57,12 @@ fn nothing(filtered: bool) -> &'static str {
 
 fn text(jobs: &[Job], view: &View) -> String {
     let rows: Vec<_> = jobs.iter().map(|job| row(job, view)).collect();
-    let columns = ["JOB", "STATE", "NEXT", "LAST RUN", "OK", "SCHEDULE"];
-    table(columns.map(Column::Cut), &rows, view)
+    let mut columns = ["JOB", "STATE", "NEXT", "LAST RUN", "OK", "SCHEDULE"].map(Column::Cut);
+    // A name is to be copied, unless there would be room for nothing else.
+    if jobs.iter().all(|job| job.name.as_str().len() <= WHOLE_NAME) {
+        columns[0] = Column::Whole("JOB");
+    }
+    table(columns, &rows, view)
 }
 
 fn row(job: &Job, view: &View) -> [Cell; 6] {

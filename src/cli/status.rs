@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use jiff::SignedDuration;
+
 use super::Exit;
 use super::asking::Asking;
 use super::clean::printable;
 use super::client::{ClientError, PROMPT, Query};
 use super::table::{Cell, Column, Paint, sheet, table};
 use super::view::{View, show};
-use super::words::{away, clock_time, counted, took};
+use super::words::{away, clock_time, coarse, counted, took};
 use crate::api::wire::{Fire, JobCounts, LastReload, Lateness, Node, Pool, Status, Store};
 
 /// How many fires to come are shown.
@@ -42,7 +44,8 @@ fn text(status: &Status, fires: &[Fire], view: &View) -> String {
         _ => Paint::Notable,
     };
     let state = paint.on(&printable(&status.state), view.colour);
-    let (version, up) = (printable(&status.version), took(status.uptime_s.floor()));
+    let up = SignedDuration::try_from_secs_f64(status.uptime_s).unwrap_or_default();
+    let (version, up) = (printable(&status.version), coarse(up));
     let mut text = format!("punctual {version}, {state}, up {up}\n\n");
     let load = format!("{} running, {} queued", status.running, status.queued);
     text.push_str(&sheet(

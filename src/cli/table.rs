@@ -13,6 +13,9 @@ const GAP: usize = 2;
 /// No column is made narrower than this.
 const NARROW: usize = 8;
 
+/// The last column is made narrower before all others, down to this.
+const LAST: usize = 12;
+
 /// A column's title, and what becomes of the column where the table is too wide.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Column {
@@ -92,8 +95,8 @@ impl Cell {
     }
 }
 
-/// Rows below each other, the columns as wide as their widest cell. Where that is too wide, the widest
-/// that may be cut are.
+/// Rows below each other, the columns as wide as their widest cell. Where that is too wide, the last
+/// column is cut, and then the widest.
 pub(super) fn table<const N: usize>(
     columns: [Column; N],
     rows: &[[Cell; N]],
@@ -117,6 +120,9 @@ pub(super) fn table<const N: usize>(
 /// Makes columns narrower until they fit, or cannot be made narrower.
 fn fit<const N: usize>(widths: &mut [usize; N], columns: &[Column; N], width: usize) {
     let total = |widths: &[usize; N]| widths.iter().sum::<usize>() + GAP * (N - 1);
+    let excess = total(widths).saturating_sub(width);
+    let last = widths[N - 1];
+    widths[N - 1] = last.saturating_sub(excess).max(last.min(LAST));
     while total(widths) > width {
         let cuttable = widths.iter_mut().zip(columns);
         let cuttable = cuttable.filter(|(_, column)| matches!(column, Column::Cut(_)));

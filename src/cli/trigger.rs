@@ -101,9 +101,7 @@ fn wait(args: &Args) -> Result<u8, ClientError> {
     let Accepted { run_id, .. } = start(&client, args)?.read()?;
     if io::stderr().is_terminal() {
         // Who does not see it does without.
-        let _ = note(&format!(
-            "run {run_id}; Ctrl-C leaves it running, `punctual cancel` ends it"
-        ));
+        let _ = note(&format!("run {run_id}; Ctrl-C leaves it running"));
     }
     let mut shown = Shown::new(args);
     let path = format!("/runs/{run_id}/output");

@@ -126,7 +126,9 @@ fn a_trigger_that_waits_streams_and_exits_with_the_jobs_code() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "first\n", "while it runs");
-    assert_eq!(json(&place, &["jobs"])["items"][3]["running"], 1);
+    wait_until("it shows as running", || {
+        (json(&place, &["jobs"])["items"][3]["running"] == 1).then_some(())
+    });
     std::fs::write(place.path("go"), "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -267,9 +269,14 @@ fn events_are_told_and_outlast_a_restart_of_the_daemon() {
 fn a_status_shows_how_the_daemon_is() {
     let place = Place::new(&by_hand("one", "true"));
     let _daemon = place.start();
+    wait_until("the scheduler ticks", || {
+        (json(&place, &["status"])["state"] == "ready").then_some(())
+    });
     let text = said(&place, &["status"]);
-    assert!(text.contains("ready") && text.contains("one"), "{text}");
-    assert_eq!(json(&place, &["status"])["state"], "ready");
+    assert!(
+        text.contains(", ready, up ") && text.contains("1 active"),
+        "{text}"
+    );
 }
 
 #[test]
