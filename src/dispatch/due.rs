@@ -221,13 +221,13 @@ impl Dispatcher {
         if outcome == ClaimOutcome::Decided {
             state.forget(id);
             self.active.remove(id);
-        } else if let Some(command) = reply {
+            let decided = Err(Refusal::Decided(id));
+            self.active.answer(id, reply, &decided, out);
+        } else if reply.is_some() {
             self.active.start_or_wait(id, now, self.draining, out);
-            out.reply(command, Ok(Answer::Triggered(id)));
+            let triggered = Ok(Answer::Triggered(id));
+            self.active.answer(id, reply, &triggered, out);
             return;
-        }
-        if let Some(command) = reply {
-            out.reply(command, Err(Refusal::Decided(id)));
         }
         state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
     }
