@@ -165,17 +165,17 @@ mod tests {
                    [jobs.c]\nevery = \"1m\"\nshell = \"x\"\n";
         let new = "[jobs.a]\nevery = \"2m\"\nshell = \"x\"\n[jobs.c]\nevery = \"1m\"\nshell = \"y\"\n\
                    priority = 3\n[jobs.d]\nevery = \"1m\"\nshell = \"x\"\n";
-        let changes = changes(old, new);
+        let found = changes(old, new);
         let names = |jobs: &[JobName]| jobs.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(&changes.added), ["d"]);
-        assert_eq!(names(&changes.removed), ["b"]);
-        let altered: Vec<_> = changes
+        assert_eq!(names(&found.added), ["d"]);
+        assert_eq!(names(&found.removed), ["b"]);
+        let differing: Vec<_> = found
             .changed
             .iter()
             .map(|change| (change.job.as_str(), change.keys.join(","), change.schedule))
             .collect();
         assert_eq!(
-            altered,
+            differing,
             [
                 ("a", "every".to_owned(), true),
                 ("c", "priority,shell".to_owned(), false)

@@ -158,7 +158,7 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn tell(by: &str, changes: &Changes) {
-    let altered: Vec<_> = changes
+    let differing: Vec<_> = changes
         .changed
         .iter()
         .map(|change| change.job.as_str())
@@ -167,7 +167,7 @@ fn tell(by: &str, changes: &Changes) {
         by,
         added = ?changes.added,
         removed = ?changes.removed,
-        changed = ?altered,
+        changed = ?differing,
         "configuration reloaded"
     );
     if !changes.restart_required.is_empty() {

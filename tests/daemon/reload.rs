@@ -60,7 +60,7 @@ fn a_hangup_takes_the_new_jobs_and_leaves_what_runs_alone() {
             .json()["status"]
             .clone()
     };
-    assert_eq!(status(), "running");
+    wait_until("its row", || (status() == "running").then_some(()));
     std::fs::write(place.path("go"), "").unwrap();
     wait_until("its end", || (status() == "succeeded").then_some(()));
     let audit = door(&place).get("/api/v1/audit").send().json();

@@ -318,7 +318,7 @@ fn jobs_that_cannot_be_are_refused() {
     );
     assert_eq!(
         messages("[jobs.a]\ncron = []\nshell = 'x'"),
-        ["`cron` holds 1 to 100 expressions"]
+        ["`cron` holds 1 to 64 expressions"]
     );
     assert_eq!(messages("jobs = 3"), ["`jobs` is a table, not a number"]);
     assert_eq!(
