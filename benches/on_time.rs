@@ -156,6 +156,7 @@ fn start(folder: &Path) -> Child {
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_punctual"))
         .args(["serve", "--log-format", "json", "--config"])
         .arg(folder.join("config.toml"))
+        .env("RUNTIME_DIRECTORY", folder.join("run"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -6,7 +6,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::daemon::AskError;
+use crate::config::LocatedProblem;
+use crate::daemon::{AskError, ReloadError};
 use crate::dispatch::Refusal;
 use crate::job::RunId;
 use crate::store::StoreError;
@@ -17,6 +18,8 @@ pub(super) struct Problem {
     kind: Kind,
     /// What happened and what to do.
     detail: String,
+    /// Each error of a configuration, with its place.
+    errors: Vec<LocatedProblem>,
 }
 
 /// The kinds of errors, one a `type`.
@@ -45,6 +48,7 @@ pub(super) enum Kind {
     BadParams,
     KeyReused,
     UntilPassed,
+    BadConfig,
     Internal,
     Busy,
     ShuttingDown,
@@ -88,6 +92,7 @@ impl Kind {
             Self::BadParams => (S::UNPROCESSABLE_ENTITY, "bad-params", "Bad parameters"),
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "key-reused", "Key used before"),
             Self::UntilPassed => (S::UNPROCESSABLE_ENTITY, "until-passed", "Time has passed"),
+            Self::BadConfig => (S::UNPROCESSABLE_ENTITY, "bad-config", "Bad configuration"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
@@ -105,6 +110,8 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     instance: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [LocatedProblem],
 }
 
 impl Problem {
@@ -112,6 +119,7 @@ impl Problem {
         Self {
             kind,
             detail: detail.into(),
+            errors: Vec::new(),
         }
     }
 
@@ -148,6 +156,7 @@ impl Problem {
             status: status.as_u16(),
             detail: &self.detail,
             instance,
+            errors: &self.errors,
         };
         serde_json::to_vec(&body).expect("texts and a number are JSON")
     }
@@ -202,6 +211,19 @@ impl From<Refusal> for Problem {
             Refusal::Draining => Kind::ShuttingDown,
         };
         Self::new(kind, detail)
+    }
+}
+
+impl From<ReloadError> for Problem {
+    fn from(error: ReloadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReloadError::Config(report) => Self {
+                errors: report.problems(),
+                ..Self::new(Kind::BadConfig, detail)
+            },
+            ReloadError::Gone => Self::new(Kind::ShuttingDown, detail),
+        }
     }
 }
 

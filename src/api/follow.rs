@@ -81,7 +81,13 @@ pub(super) fn follow(
         context,
     };
     let (stream, response) = sse::stream();
-    tokio::spawn(follower.begin(stream));
+    let must_close = follower.context.must_close();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = follower.begin(stream) => {}
+            () = must_close => {}
+        }
+    });
     Ok(response)
 }
 

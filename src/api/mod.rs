@@ -9,6 +9,7 @@ mod access;
 mod asked;
 mod audit;
 mod awaited;
+mod config;
 mod error;
 mod events;
 mod follow;
@@ -33,7 +34,7 @@ mod upcoming;
 pub mod wire;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -71,17 +72,36 @@ struct Context {
     config_hash: Arc<ConfigHash>,
 }
 
+impl Context {
+    /// Ends when a stream that is open must end: the API ends, or a reload has changed who may do
+    /// what. A client that may still have it comes back and goes on where it was.
+    fn must_close(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopping = self.stopping.clone();
+        let mut settings = self.handle.reloader().server();
+        let opened = settings.borrow_and_update().clone();
+        async move {
+            let others = |now: &Arc<Server>| {
+                (now.auth, &now.tokens) != (opened.auth, &opened.tokens)
+            };
+            tokio::select! {
+                _ = stopping.wait_for(|&stopping| stopping) => {}
+                _ = settings.wait_for(others) => {}
+            }
+        }
+    }
+}
+
 /// Serves the API until `stop`, then lets requests that are under way come to an end, for some
 /// seconds.
 pub async fn serve(
     handle: Handle,
-    settings: Server,
+    settings: watch::Receiver<Arc<Server>>,
     listeners: Listeners,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ApiError> {
     let (stopper, stopping) = watch::channel(false);
     let routes = routes::table();
-    let gate = Gate::new(&settings, rustix::process::geteuid().as_raw(), &routes);
+    let gates = Gates::new(settings, routes.clone());
     let context = Context {
         handle,
         stopping: stopping.clone(),
@@ -89,10 +109,43 @@ pub async fn serve(
         config_hash: Arc::default(),
     };
     let app = routes::router(routes)
-        .layer(middleware::from_fn_with_state(Arc::new(gate), pass))
+        .layer(middleware::from_fn_with_state(Arc::new(gates), pass))
         .with_state(context);
     server::run(listeners, app, busy(), stopper, stopping, stop).await;
     Ok(())
+}
+
+/// The gate by the settings in force: a reload that takes a token away takes it at once.
+struct Gates {
+    settings: watch::Receiver<Arc<Server>>,
+    routes: Vec<Route>,
+    built: Mutex<(Arc<Server>, Arc<Gate>)>,
+}
+
+impl Gates {
+    fn new(settings: watch::Receiver<Arc<Server>>, routes: Vec<Route>) -> Self {
+        let now = settings.borrow().clone();
+        let gate = Arc::new(Self::build(&now, &routes));
+        Self {
+            settings,
+            routes,
+            built: Mutex::new((now, gate)),
+        }
+    }
+
+    fn current(&self) -> Arc<Gate> {
+        let now = self.settings.borrow().clone();
+        // It is replaced whole, so a panic elsewhere has left it whole.
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&built.0, &now) {
+            *built = (now.clone(), Arc::new(Self::build(&now, &self.routes)));
+        }
+        built.1.clone()
+    }
+
+    fn build(settings: &Server, routes: &[Route]) -> Gate {
+        Gate::new(settings, rustix::process::geteuid().as_raw(), routes)
+    }
 }
 
 /// What is answered to connections beyond the limit.
@@ -107,10 +160,10 @@ fn busy() -> Router {
 }
 
 /// What every request goes through.
-async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let (response, by) = match gate.admit(&mut request).await {
+    let (response, by) = match gates.current().admit(&mut request).await {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
             let by = caller.map(|caller| caller.by.clone());

@@ -8,7 +8,7 @@ use axum::routing::{self, MethodRouter};
 
 use super::error::{Kind, Problem};
 use super::{
-    Context, audit, events, health, jobs, output, runs, scheduler, status, steer, upcoming,
+    Context, audit, config, events, health, jobs, output, runs, scheduler, status, steer, upcoming,
 };
 use crate::config::Role;
 
@@ -74,6 +74,9 @@ pub fn table() -> Vec<Route> {
 
         post("/api/v1/scheduler/pause",    RULE,  Prompt,   scheduler::pause),
         post("/api/v1/scheduler/resume",   RULE,  Prompt,   scheduler::resume),
+
+        get("/api/v1/config/diff",         Need::Everything(Role::Viewer), Prompt, config::diff),
+        post("/api/v1/reload",             RULE,  Prompt,   config::reload),
 
         get("/api/v1/status",              READ,  Prompt,   status::show),
         get("/api/v1/upcoming",            READ,  Prompt,   upcoming::list),

@@ -50,7 +50,7 @@ pub(super) async fn show(
         running: visible.iter().map(|view| view.running).sum(),
         queued: visible.iter().map(|view| view.queued).sum(),
         jobs: visible.iter().map(|view| view.state).collect(),
-        last_reload: None,
+        last_reload: handle.reloader().last().map(wire::LastReload::from),
         store: readiness.store.into(),
     })
 }

@@ -23,16 +23,16 @@ pub struct Args {
 pub fn run(args: &Args) -> Exit {
     let environment = Environment::of_process();
     let loaded = config::locate(args.config.as_deref(), &environment)
-        .and_then(|path| config::load(&path, &environment));
-    let config = match loaded {
-        Ok(config) => config,
+        .and_then(|path| config::load(&path, &environment).map(|config| (path, config)));
+    let (path, config) = match loaded {
+        Ok(loaded) => loaded,
         Err(report) => return refuse(&report),
     };
     telemetry::start(args.log_format);
     for warning in config.warnings.problems() {
         tracing::warn!(file = %warning.file.display(), line = warning.line, "{}", warning.message);
     }
-    match daemon::run(config) {
+    match daemon::run(path, config) {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!("{error}");

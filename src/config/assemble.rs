@@ -70,6 +70,8 @@ fn read(
         sections::node(f, &ground, c)
     });
     let jobs = jobs(files, &ground, complaints);
+    let beside = || store.path.parent().unwrap_or(Path::new("/")).to_owned();
+    let runtime = environment.runtime_folder().unwrap_or_else(beside);
     let pools = ground.pools;
     let warnings = Report::nothing();
     Config {
@@ -79,6 +81,7 @@ fn read(
         node,
         pools,
         jobs,
+        runtime,
         warnings,
     }
 }

@@ -15,6 +15,7 @@
 
 mod action;
 mod assemble;
+mod changes;
 mod environment;
 mod fields;
 mod job;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use crate::job::{JobName, Plan, Pool};
 
+pub use changes::{Changes, JobChange};
 pub use environment::{Environment, locate};
 pub use params::pattern as param_pattern;
 pub use report::{LocatedProblem, Report, Style};
@@ -69,6 +71,8 @@ pub struct Config {
     pub pools: BTreeMap<String, Pool>,
     /// The jobs by name.
     pub jobs: BTreeMap<JobName, Arc<Plan>>,
+    /// The folder of what lives as long as the machine is up: the start marks.
+    pub runtime: PathBuf,
     /// What is worth a second look.
     pub warnings: Report,
 }

@@ -30,8 +30,6 @@ pub(super) struct NotYet {
 pub(super) enum Section {
     /// At the top.
     Top,
-    /// `[scheduler]`
-    Scheduler,
     /// `[store]`
     Store,
     /// `[node]`
@@ -61,11 +59,10 @@ const fn not_yet(
 /// The table.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotYet] = {
-    use Section::{Job, Node, Pool, Scheduler, Store, Top};
+    use Section::{Job, Node, Pool, Store, Top};
     &[
         not_yet(Top, "calendars", "{ holidays = { dates = [\"2026-12-25\"] } }", shape::calendars, "no day is excluded"),
         not_yet(Top, "notify", "{ ops = { command = [\"tell-ops\"] } }", shape::channels, "nobody is told"),
-        not_yet(Scheduler, "watch_config", "true", shape::off_flag, "files are read at start"),
         not_yet(Store, "url", "\"postgres://db/punctual\"", shape::fleet_url, "a store for a fleet is missing; only sqlite:PATH works"),
         not_yet(Node, "labels", "[\"db\"]", shape::some_texts, "a fleet is missing, which labels would choose from"),
         not_yet(Pool, "scope", "\"fleet\"", shape::fleet_scope, "a pool counts on its own node"),

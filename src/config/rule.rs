@@ -9,16 +9,13 @@ use super::report::{Complaints, Problem};
 use super::tree::{Node, Written};
 use super::{value, zone};
 use crate::job::JobName;
-use crate::schedule::{Rule, Schedule, ScheduleSpec};
+use crate::schedule::{MAX_EXPRESSIONS, Rule, Schedule, ScheduleSpec};
 
 /// The keys of which a job has exactly one.
 pub(super) const KEYS: [&str; 5] = ["cron", "every", "at", "on", "after"];
 
 /// The shortest interval.
 const SHORTEST: Duration = Duration::from_millis(100);
-
-/// The most expressions of one job.
-const MAX_EXPRESSIONS: usize = 100;
 
 pub(super) fn read(
     name: &JobName,

@@ -34,6 +34,8 @@ pub struct Scheduler {
     pub threads: usize,
     /// How long runs may go on after a shutdown began.
     pub shutdown_grace: Duration,
+    /// Whether the config is read again when its files change.
+    pub watch_config: bool,
 }
 
 /// Where the ledger is.
@@ -68,7 +70,6 @@ pub(super) fn scheduler(
     ground: &Ground<'_>,
     complaints: &mut Complaints,
 ) -> Scheduler {
-    not_yet::refuse(Section::Scheduler, fields, complaints);
     let timezone = match fields.node("timezone") {
         Some(node) => zone::read(node, ground, complaints),
         None => Some(zone::local(ground, None, complaints)),
@@ -82,6 +83,7 @@ pub(super) fn scheduler(
         shutdown_grace: fields
             .duration("shutdown_grace", complaints)
             .unwrap_or(Duration::from_secs(30)),
+        watch_config: fields.flag("watch_config", complaints).unwrap_or(false),
     }
 }
 

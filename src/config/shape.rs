@@ -38,11 +38,6 @@ pub(super) fn some_texts(key: &'static str, node: &Node, complaints: &mut Compla
     wants_if_read(texts.filter(|texts| !texts.is_empty()))
 }
 
-/// A flag whose default is `false`.
-pub(super) fn off_flag(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wants_if_read(value::flag(key, node, complaints).filter(|&on| on))
-}
-
 fn wish(
     key: &'static str,
     words: &[(&str, Wants)],

@@ -12,7 +12,7 @@ use crate::dispatch::{Answer, CommandId, Dispatcher, Effect, Input, Refusal, Sna
 use crate::engine::Engine;
 use crate::job::Event;
 use crate::runner::{Report, Runner};
-use crate::store::Ledger;
+use crate::store::{Ledger, StoredOutput};
 
 /// A snapshot is made at most this often for what happens by itself; a command gets its own.
 const SNAPSHOT_STRIDE: Duration = Duration::from_millis(100);
@@ -32,9 +32,23 @@ pub(super) struct Inbox {
     /// News of processes.
     pub(super) reports: mpsc::Receiver<Report>,
     /// Shutdown, reload.
-    pub(super) orders: mpsc::Receiver<Input>,
+    pub(super) orders: mpsc::Receiver<Order>,
     /// Commands.
     pub(super) requests: mpsc::Receiver<Request>,
+}
+
+/// Something that the daemon itself wants.
+pub(super) struct Order {
+    pub(super) input: Input,
+    /// Told once what follows from it is durable.
+    pub(super) applied: Option<oneshot::Sender<()>>,
+}
+
+/// What goes to the ledger along with the changes of a step, and who waits for it.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) outputs: Vec<StoredOutput>,
+    pub(super) applied: Option<oneshot::Sender<()>>,
 }
 
 /// The one owner of the dispatcher, and the hands that carry out its effects.
@@ -55,7 +69,7 @@ pub(super) struct Driver {
 impl Driver {
     /// Runs until everything is drained.
     pub(super) async fn run(mut self, first: Vec<Effect>, mut inbox: Inbox) {
-        self.perform(first, Vec::new()).await;
+        self.perform(first, Beside::default()).await;
         self.publish();
         while !self.drained {
             tokio::select! {
@@ -63,7 +77,7 @@ impl Driver {
                 Some(input) = inbox.wakes.recv() => self.take(input).await,
                 Some(input) = inbox.claims.recv() => self.take(input).await,
                 Some(report) = inbox.reports.recv() => self.report(report).await,
-                Some(input) = inbox.orders.recv() => self.take(input).await,
+                Some(order) = inbox.orders.recv() => self.order(order).await,
                 Some(request) = inbox.requests.recv() => self.request(request).await,
                 else => break,
             }
@@ -72,14 +86,19 @@ impl Driver {
     }
 
     async fn take(&mut self, input: Input) {
-        let ordered = !matches!(input, Input::Wake(_) | Input::Claimed(_));
         let effects = self.dispatcher.step(clock::now(), input);
-        self.perform(effects, Vec::new()).await;
-        if ordered {
-            self.publish();
-        } else {
-            self.publish_now_and_then();
-        }
+        self.perform(effects, Beside::default()).await;
+        self.publish_now_and_then();
+    }
+
+    async fn order(&mut self, order: Order) {
+        let effects = self.dispatcher.step(clock::now(), order.input);
+        self.publish();
+        let beside = Beside {
+            outputs: Vec::new(),
+            applied: order.applied,
+        };
+        self.perform(effects, beside).await;
     }
 
     async fn report(&mut self, report: Report) {
@@ -119,7 +138,14 @@ impl Driver {
             }
         };
         let effects = self.dispatcher.step(clock::now(), input);
-        self.perform(effects, outputs).await;
+        self.perform(
+            effects,
+            Beside {
+                outputs,
+                applied: None,
+            },
+        )
+        .await;
         self.publish_now_and_then();
     }
 
@@ -135,7 +161,7 @@ impl Driver {
         let effects = self.dispatcher.step(clock::now(), input);
         // Before the answer, so that whoever asked sees what changed.
         self.publish();
-        self.perform(effects, Vec::new()).await;
+        self.perform(effects, Beside::default()).await;
     }
 
     fn publish_now_and_then(&mut self) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::reload::Reloader;
 use crate::clock;
 use crate::dispatch::{Answer, Command, Refusal, Snapshot};
 use crate::engine::Heartbeat;
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     pub(super) reader: Reader,
     pub(super) runner: Runner,
     pub(super) heartbeat: Heartbeat,
+    pub(super) reloader: Arc<Reloader>,
     pub(super) node: String,
     pub(super) started_at: Timestamp,
     pub(super) live: Arc<Live>,
@@ -151,6 +153,11 @@ impl Handle {
             store: self.0.ledger.health(),
             draining: self.snapshot().draining,
         }
+    }
+
+    /// What reads the config again.
+    pub fn reloader(&self) -> &Reloader {
+        &self.0.reloader
     }
 
     /// The name of this node.

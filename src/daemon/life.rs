@@ -9,10 +9,12 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::driver::{Driver, Inbox};
+use super::driver::{Driver, Inbox, Order};
 use super::handle::{Handle, Inner};
 use super::memory;
-use super::signals::Ends;
+use super::reload::Reloader;
+use super::signals::{Ends, hangups, reload_on_hangup};
+use super::watch::Watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
@@ -42,8 +44,9 @@ const LAST_PROCESSES: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// A folder that it needs cannot be made.
-    #[error("the folder {} cannot be made: {why}; make it, or name another place for the \
-             database in [store] url", path.display())]
+    #[error("the folder {} cannot be made or used: {why}; make it for the daemon's user (the \
+             database's is that of [store] url, the other is $RUNTIME_DIRECTORY, as root \
+             /run/punctual, else $XDG_RUNTIME_DIR/punctual)", path.display())]
     Folder {
         /// Which.
         path: PathBuf,
@@ -78,11 +81,11 @@ pub enum DaemonError {
     Unwritable(String),
 }
 
-/// Runs the daemon until a signal ends it.
-pub fn run(config: Config) -> Result<(), DaemonError> {
+/// Runs the daemon on the config that was read from `path`, until a signal ends it.
+pub fn run(path: PathBuf, config: Config) -> Result<(), DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let done = service.block_on(live(config, scheduler.handle().clone()));
+    let done = service.block_on(live(path, config, scheduler.handle().clone()));
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
     service.shutdown_background();
@@ -102,16 +105,28 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
 }
 
 /// The order matters: nothing is changed before everything that may be refused has been tried.
-async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), DaemonError> {
+async fn live(
+    path: PathBuf,
+    config: Config,
+    scheduler: tokio::runtime::Handle,
+) -> Result<(), DaemonError> {
     let started_at = clock::now();
     let mut ends = Ends::listen().map_err(|why| DaemonError::System {
         what: "signals",
         why,
     })?;
-    let folder = state_folder(&config.store.path)?;
+    let hangups = hangups().map_err(|why| DaemonError::System {
+        what: "signals",
+        why,
+    })?;
+    make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
     let listeners = api::Listeners::bind(&config.server).await?;
-    let recovery = memory::clear(&folder)?;
+    let marks = memory::marks_folder(&config.runtime, &config.store.path);
+    let recovery = memory::clear(&marks.map_err(|why| DaemonError::Folder {
+        path: config.runtime.clone(),
+        why,
+    })?)?;
     let memory = memory::of(recovered, &recovery.leftovers);
     let (dispatcher, first) = Dispatcher::recover(
         config.node.name.clone(),
@@ -129,6 +144,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
+    let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
@@ -140,6 +156,7 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         ledger: ledger.clone(),
         runner: runner.clone(),
         heartbeat: engine.heartbeat(),
+        reloader: reloader.clone(),
         node: config.node.name.clone(),
         started_at,
         live: Live::begin(started_at, events.subscribe()),
@@ -171,12 +188,12 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         // A dropped sender ends the API just the same.
         let _ = api_stopped.await;
     };
-    let api = tokio::spawn(api::serve(
-        handle,
-        config.server.clone(),
-        listeners,
-        stopped,
-    ));
+    let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
+    let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
+    let watched = config.scheduler.watch_config.then(|| Watch::start(path));
+    let watching = watched
+        .flatten()
+        .map(|watch| tokio::spawn(watch.run(reloader.clone())));
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
@@ -188,10 +205,12 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
         &mut ends,
         &orders,
         &runner,
-        config.scheduler.shutdown_grace,
+        || reloader.config().scheduler.shutdown_grace,
         driver,
     )
     .await;
+    reloads.abort();
+    watching.inspect(tokio::task::JoinHandle::abort);
     let _ = stop_api.send(());
     end("API", api).await;
     tokio::select! {
@@ -210,9 +229,9 @@ async fn live(config: Config, scheduler: tokio::runtime::Handle) -> Result<(), D
 /// a second signal comes.
 async fn until_drained(
     ends: &mut Ends,
-    orders: &mpsc::Sender<Input>,
+    orders: &mpsc::Sender<Order>,
     runner: &Runner,
-    grace: Duration,
+    grace: impl Fn() -> Duration,
     mut driver: tokio::task::JoinHandle<()>,
 ) {
     let signal = tokio::select! {
@@ -222,6 +241,7 @@ async fn until_drained(
             return;
         }
     };
+    let grace = grace();
     tracing::info!(
         signal,
         grace_s = grace.as_secs_f64(),
@@ -251,8 +271,12 @@ async fn until_drained(
     }
 }
 
-async fn order(orders: &mpsc::Sender<Input>, input: Input) {
-    if orders.send(input).await.is_err() {
+async fn order(orders: &mpsc::Sender<Order>, input: Input) {
+    let order = Order {
+        input,
+        applied: None,
+    };
+    if orders.send(order).await.is_err() {
         tracing::debug!("the driver has ended already");
     }
 }
@@ -307,19 +331,18 @@ async fn end(what: &str, task: tokio::task::JoinHandle<Result<(), api::ApiError>
     }
 }
 
-/// The folder of the ledger: the start marks live beside it.
-fn state_folder(database: &Path) -> Result<PathBuf, DaemonError> {
+/// Makes the folder of the ledger, for its user alone.
+fn make_folder_of(database: &Path) -> Result<(), DaemonError> {
     use std::os::unix::fs::DirBuilderExt;
-    let folder = database.parent().unwrap_or(Path::new("/")).to_path_buf();
-    std::fs::DirBuilder::new()
+    let path = database.parent().unwrap_or(Path::new("/"));
+    let made = std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&folder)
-        .map_err(|why| DaemonError::Folder {
-            path: folder.clone(),
-            why,
-        })?;
-    Ok(folder)
+        .create(path);
+    made.map_err(|why| DaemonError::Folder {
+        path: path.to_path_buf(),
+        why,
+    })
 }
 
 fn retention(config: &Config) -> Retention {

@@ -1,11 +1,45 @@
 //! What a new life knows of the one before: the ledger's memory and the start marks.
 
-use std::path::Path;
+use std::fs::DirBuilder;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::dispatch::Memory;
 use crate::job::Status;
 use crate::runner::{Cleared, Leftovers, Marks, MarksError, Recovery, kill_leftovers};
 use crate::store::Recovered;
+
+/// The folder of the start marks of the daemon on this ledger, made if it is not there. It is apart
+/// from the ledger's, in memory where there is a run-time folder: a disk that stalls must delay no
+/// start. Its name tells the ledgers of several daemons apart.
+pub(super) fn marks_folder(runtime: &Path, ledger: &Path) -> std::io::Result<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let ledger = std::fs::canonicalize(ledger)?;
+    let digest = Sha256::digest(ledger.as_os_str().as_bytes());
+    let name = digest[..8]
+        .iter()
+        .fold("started-".to_owned(), |name, byte| {
+            format!("{name}{byte:02x}")
+        });
+    let folder = runtime.join(name);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(runtime)?;
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    let own = std::fs::symlink_metadata(&folder)?;
+    if !own.is_dir() || own.uid() != rustix::process::geteuid().as_raw() {
+        return Err(std::io::Error::other(
+            "it belongs to somebody else, or is no folder",
+        ));
+    }
+    Ok(folder)
+}
 
 /// Reads the marks and ends what still runs of the life before.
 pub(super) fn clear(folder: &Path) -> Result<Recovery, MarksError> {

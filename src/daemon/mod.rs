@@ -10,7 +10,10 @@ mod handle;
 mod life;
 mod memory;
 mod perform;
+mod reload;
 mod signals;
+mod watch;
 
 pub use handle::{AskError, Handle, Readiness};
 pub use life::{DaemonError, run};
+pub use reload::{LastReload, ReloadError, Reloader};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::driver::{Driver, Reply};
+use tokio::sync::oneshot;
+
+use super::driver::{Beside, Driver, Reply};
 use super::facts;
 use crate::dispatch::{Answer, Effect, Input, Refusal, Start, Urgency};
 use crate::job::{Action, RunId, Write};
@@ -11,7 +13,7 @@ use crate::store::{Batch, StoredOutput};
 
 impl Driver {
     /// Carries out what a step decided, in order. Waits only where the ledger's inbox is full.
-    pub(super) async fn perform(&mut self, effects: Vec<Effect>, outputs: Vec<StoredOutput>) {
+    pub(super) async fn perform(&mut self, effects: Vec<Effect>, beside: Beside) {
         let mut batch = None;
         let mut replies = Vec::new();
         for effect in effects {
@@ -34,11 +36,11 @@ impl Driver {
                 Effect::Drained => self.drained = true,
             }
         }
-        if batch.is_some() || !outputs.is_empty() {
+        if batch.is_some() || !beside.outputs.is_empty() {
             let (writes, urgency) = batch.unwrap_or((Vec::new(), Urgency::Soon));
-            self.write(writes, urgency, outputs, replies).await;
+            self.write(writes, urgency, beside, replies).await;
         } else {
-            answer(replies);
+            answer(replies, beside.applied);
         }
     }
 
@@ -59,7 +61,7 @@ impl Driver {
         &self,
         writes: Vec<Write>,
         urgency: Urgency,
-        outputs: Vec<StoredOutput>,
+        beside: Beside,
         replies: Vec<(Reply, Result<Answer, Refusal>)>,
     ) {
         let settled = settled(&writes);
@@ -69,7 +71,7 @@ impl Driver {
             Urgency::Now => Batch::now(writes),
             Urgency::Soon => Batch::soon(writes),
         };
-        batch.outputs = outputs;
+        batch.outputs = beside.outputs;
         let batch = batch.then(move |acked| {
             if !acked.claims.is_empty() {
                 // The driver is gone only when everything is over.
@@ -78,7 +80,7 @@ impl Driver {
             for (run, attempt) in settled {
                 runner.settled(run, attempt);
             }
-            answer(replies);
+            answer(replies, beside.applied);
         });
         if let Err(closed) = self.ledger.submit(batch).await {
             let lost = closed.0.writes.len();
@@ -88,7 +90,10 @@ impl Driver {
 }
 
 /// Whoever asked may have gone; then nobody waits for the answer.
-fn answer(replies: Vec<(Reply, Result<Answer, Refusal>)>) {
+fn answer(replies: Vec<(Reply, Result<Answer, Refusal>)>, applied: Option<oneshot::Sender<()>>) {
+    if let Some(applied) = applied {
+        let _ = applied.send(());
+    }
     for (reply, answer) in replies {
         let _ = reply.send(answer);
     }

@@ -1,6 +1,10 @@
-//! SIGTERM and SIGINT: the first drains, the second hurries.
+//! SIGTERM and SIGINT: the first drains, the second hurries. SIGHUP: the config is read again.
+
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::reload::Reloader;
 
 /// The signals that end the daemon.
 pub(super) struct Ends {
@@ -24,4 +28,17 @@ impl Ends {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// Reloads at each SIGHUP; signals that come during a reload are one more reload.
+pub(super) async fn reload_on_hangup(mut hangups: Signal, reloader: Arc<Reloader>) {
+    while hangups.recv().await.is_some() {
+        // How it went is in the log: nobody waits for an answer to a signal.
+        let _ = reloader.reload("SIGHUP").await;
+    }
+}
+
+/// SIGHUP, which from here on no longer kills the process.
+pub(super) fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

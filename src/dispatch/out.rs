@@ -28,9 +28,13 @@ impl Out {
         self.writes.push(Write::Claim(run));
     }
 
-    /// A changed run: its row, and news of it.
+    /// A changed run: its row, and news of it. A span that grows within one step is one piece of
+    /// news.
     pub(super) fn run(&mut self, run: &Run, at: Timestamp) {
         self.writes.push(Write::Run(run.clone()));
+        if run.span.is_some() {
+            self.effects.retain(|effect| !is_news_of(effect, run));
+        }
         self.emit(at, EventKind::Run(Box::new(run.clone())));
     }
 
@@ -84,4 +88,11 @@ impl Out {
         effects.extend(rest);
         effects
     }
+}
+
+fn is_news_of(effect: &Effect, run: &Run) -> bool {
+    let Effect::Emit(event) = effect else {
+        return false;
+    };
+    matches!(&event.kind, EventKind::Run(told) if told.id == run.id)
 }

@@ -18,6 +18,10 @@ use crate::job::RunId;
 
 type Key = (RunId, u32);
 
+/// How often a walk that keeps finding new orphans goes on. What it found by then is killed, and
+/// the next walk begins with what is left.
+const MOST_WALKS: usize = 100;
+
 /// The attempts from their launch until their last process is gone, with the main process once
 /// there is one.
 static LIVE: Mutex<BTreeMap<Key, Option<Leader>>> = Mutex::new(BTreeMap::new());
@@ -43,20 +47,38 @@ pub(super) fn end(key: Key) {
     kill_strays();
 }
 
-/// The living processes of an attempt.
+/// The living processes of an attempt. Empty only if there is none.
+///
+/// While the tree is walked a parent can die, and its children are then neither below it any more
+/// nor among the orphans read before. They can move nowhere but to the orphans, so those are read
+/// again after the walk, until there is nothing new among them.
 pub(super) fn members((run, attempt): Key, leader: Leader) -> Vec<Stat> {
     let mark = (run.to_string(), attempt.to_string());
-    let orphans = orphans().into_iter().filter(|&pid| {
+    let owned = |pid: u32| {
         Stat::of(pid).is_some_and(|stat| !stat.dead && stat.session == leader.pid)
             || tree::marked_as(pid).as_ref() == Some(&mark)
-    });
-    tree::with_descendants(orphans.chain([leader.pid]).collect())
+    };
+    let mut walk = tree::Walk::default();
+    walk.descend(vec![leader.pid]);
+    for _ in 0..MOST_WALKS {
+        let mut new = orphans();
+        new.retain(|&pid| !walk.saw(pid) && owned(pid));
+        if new.is_empty() {
+            break;
+        }
+        walk.descend(new);
+    }
+    walk.found
 }
 
 /// The orphans, main processes excepted: those come to the main thread too when the thread that
 /// started them ends.
 fn orphans() -> Vec<u32> {
-    let Ok(mut pids) = tree::orphans() else {
+    let listed = {
+        let _nobody_reaps = reaping();
+        tree::orphans()
+    };
+    let Ok(mut pids) = listed else {
         // Looked for at start-up; gone only with /proc itself.
         return Vec::new();
     };
@@ -67,9 +89,18 @@ fn orphans() -> Vec<u32> {
     pids
 }
 
+/// Held while orphans are waited for, and while they are listed: the kernel skips an entry of the
+/// list when an earlier one leaves it during the reading.
+fn reaping() -> MutexGuard<'static, ()> {
+    static REAPING: Mutex<()> = Mutex::new(());
+    REAPING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Waits for orphans that died, so that no zombies pile up.
 pub(super) fn reap_orphans() {
-    for pid in orphans().into_iter().filter_map(tree::as_pid) {
+    let orphans = orphans();
+    let _nobody_lists = reaping();
+    for pid in orphans.into_iter().filter_map(tree::as_pid) {
         // An error means that it is waited for already.
         let _ = rustix::process::waitid(
             WaitId::Pid(pid),
@@ -108,7 +139,9 @@ fn kill_strays() {
         .filter_map(Stat::of)
         .filter(|stat| !stat.dead && !owned(stat))
         .map(|stat| stat.pid);
-    for stat in tree::with_descendants(strays.collect()) {
+    let mut walk = tree::Walk::default();
+    walk.descend(strays.collect());
+    for stat in walk.found {
         match stat.signal(Signal::KILL) {
             Ok(_) => tracing::info!(pid = stat.pid, "killed a process that a run left behind"),
             Err(why) => tracing::warn!(pid = stat.pid, %why, "a stray process cannot be killed"),

@@ -165,6 +165,10 @@ impl Runner {
     /// Starts the spawner threads and makes the process fit for children: adopts orphans, raises
     /// its own soft limit on open files to the hard one. Attempts are watched on `io`, which must
     /// have its IO and time drivers enabled; `reports` is where the answers go.
+    ///
+    /// From here on nothing may start a process from the program's main thread: that thread's
+    /// children are taken for orphans (the kernel gives them to it), waited for, and killed when
+    /// they belong to no attempt.
     pub fn start(
         marks: Marks,
         reports: mpsc::Sender<Report>,

@@ -37,6 +37,15 @@ struct State<T> {
     /// How many launches were done with.
     done: u64,
     closed: bool,
+    /// The guard is looking already, and need not be woken.
+    guarded: bool,
+}
+
+impl<T> State<T> {
+    /// Something waits, and no thread is free to take it.
+    fn crowded(&self) -> bool {
+        !self.waiting.is_empty() && self.busy >= self.threads
+    }
 }
 
 /// Why a launch was not taken.
@@ -58,6 +67,7 @@ impl<T: Send + 'static> Queue<T> {
                 busy: 0,
                 done: 0,
                 closed: false,
+                guarded: false,
             }),
             filled: Condvar::new(),
             crowded: Condvar::new(),
@@ -83,11 +93,8 @@ impl<T: Send + 'static> Queue<T> {
             return Err(Refused::Full);
         }
         state.waiting.push_back(item);
-        if state.busy == state.threads {
-            self.crowded.notify_one();
-        } else {
-            self.filled.notify_one();
-        }
+        self.filled.notify_one();
+        self.alert_guard(&state);
         Ok(())
     }
 
@@ -112,6 +119,7 @@ impl<T: Send + 'static> Queue<T> {
         loop {
             if let Some(item) = state.waiting.pop_front() {
                 state.busy += 1;
+                self.alert_guard(&state);
                 drop(state);
                 start(item);
                 state = self.lock();
@@ -125,10 +133,19 @@ impl<T: Send + 'static> Queue<T> {
         }
     }
 
+    /// To be called after every change that can make the queue crowded: an item more, or a free
+    /// thread less.
+    fn alert_guard(&self, state: &State<T>) {
+        if state.crowded() && !state.guarded {
+            self.crowded.notify_one();
+        }
+    }
+
     fn guard(self: &Arc<Self>, start: &Arc<dyn Fn(T) + Send + Sync>) {
         let mut state = self.lock();
         loop {
-            if state.waiting.is_empty() || state.busy < state.threads {
+            state.guarded = state.crowded();
+            if !state.guarded {
                 if state.closed {
                     return;
                 }

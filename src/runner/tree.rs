@@ -1,5 +1,6 @@
 //! Which processes belong to an attempt, read from `/proc`, and signals that reach exactly these.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::io::Read;
@@ -127,18 +128,30 @@ fn numbers(line: &str) -> Vec<u32> {
         .collect()
 }
 
-/// These processes and all below them that are alive, parents first.
-pub(super) fn with_descendants(roots: Vec<u32>) -> Vec<Stat> {
-    let (mut found, mut next) = (Vec::new(), roots);
-    let mut seen = std::collections::BTreeSet::new();
-    while let Some(pid) = next.pop() {
-        if !seen.insert(pid) {
-            continue;
+/// A walk down the trees of processes.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// The living processes it came by, parents first.
+    pub(super) found: Vec<Stat>,
+    seen: BTreeSet<u32>,
+}
+
+impl Walk {
+    /// Visits these processes and all below them.
+    pub(super) fn descend(&mut self, roots: Vec<u32>) {
+        let mut next = roots;
+        while let Some(pid) = next.pop() {
+            if self.seen.insert(pid) {
+                next.extend(children(pid));
+                self.found.extend(Stat::of(pid).filter(|stat| !stat.dead));
+            }
         }
-        next.extend(children(pid));
-        found.extend(Stat::of(pid).filter(|stat| !stat.dead));
     }
-    found
+
+    /// Whether it came by a process of this number, alive or dead.
+    pub(super) fn saw(&self, pid: u32) -> bool {
+        self.seen.contains(&pid)
+    }
 }
 
 /// Every process that is alive, as far as `/proc` shows them.

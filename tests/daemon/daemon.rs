@@ -50,13 +50,18 @@ impl Place {
 
     /// Writes the config anew.
     pub fn configure(&self, jobs: &str) {
+        self.configure_as("config.toml", jobs);
+    }
+
+    /// Writes a config into a file of another name.
+    pub fn configure_as(&self, name: &str, jobs: &str) {
         let folder = self.folder.path().display();
         let config = format!(
             "[server]\nlisten = []\nauth = \"none\"\nunix_socket = \"{folder}/punctual.sock\"\n\
              [store]\nurl = \"sqlite:{folder}/state/punctual.db\"\n\
              [defaults]\nenv = {{ PLACE = \"{folder}\" }}\n{jobs}"
         );
-        std::fs::write(self.path("config.toml"), config).unwrap();
+        std::fs::write(self.path(name), config).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -76,6 +81,7 @@ impl Place {
             .args(["serve", "--log-format", "json", "--config"])
             .arg(self.path("config.toml"))
             .env("RUST_LOG", "info")
+            .env("RUNTIME_DIRECTORY", self.path("run"))
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

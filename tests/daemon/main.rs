@@ -9,4 +9,5 @@ mod api_limits;
 mod audit;
 mod crash;
 mod fires;
+mod reload;
 mod shutdown;

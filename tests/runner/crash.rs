@@ -4,11 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use punctual::job::JobName;
+use punctual::clock;
+use punctual::job::{AttemptEnd, JobName, StopCause};
 use punctual::runner::{Cleared, Launch, Marks, Runner, kill_leftovers};
 
-use crate::desk::{alive_of, lives, new_run, numbers, shell, until};
+use crate::desk::{PATIENCE, alive_of, desk, launch, lives, new_run, numbers, shell, until};
 
 const DIR: &str = "PUNCTUAL_TEST_DAEMON_DIR";
 
@@ -54,8 +56,13 @@ fn daemon() {
 /// which adopts them too and has no runner.
 #[test]
 fn nothing_survives_the_next_start() {
+    alone("crash::next_start");
+}
+
+/// Runs an ignored test in a process of its own.
+fn alone(name: &str) {
     let test = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "crash::next_start", "--nocapture"])
+        .args(["--ignored", "--exact", name, "--nocapture"])
         .env(DIR, "set by the test itself")
         .output()
         .unwrap();
@@ -65,6 +72,61 @@ fn nothing_survives_the_next_start() {
         "{said}{}",
         String::from_utf8_lossy(&test.stderr)
     );
+}
+
+/// Hurrying reaches every attempt there is, so it cannot share a runner with other tests.
+#[test]
+fn a_second_signal_leaves_nothing_at_once() {
+    alone("crash::hurry");
+}
+
+/// Not a test of its own: the inside of [`a_second_signal_leaves_nothing_at_once`].
+#[test]
+#[ignore = "started by another test"]
+fn hurry() {
+    if std::env::var_os(DIR).is_none() {
+        return;
+    }
+    let stubborn = |line: &str| {
+        let mut process = shell(&format!("trap '' TERM; echo ready; {line}"));
+        // Nobody waits this long: the hurry has to cut it short.
+        process.kill_timeout = Duration::from_hours(1);
+        launch(process)
+    };
+    let stopping = stubborn("while :; do sleep 0.01; done");
+    let running = stubborn("while :; do sleep 0.01; done");
+    let left = stubborn("(while :; do sleep 0.01; done) & exit 0");
+    stopping.says("ready");
+    running.says("ready");
+    let end = left.end().end;
+    assert_eq!(end, AttemptEnd::Exited { code: 0, ok: true });
+    assert!(
+        !alive_of(left.run).is_empty(),
+        "its leftover ignores the signal"
+    );
+    desk().runner.stop(stopping.run, 1, StopCause::Requested);
+    desk().runner.hurry();
+    for (attempt, cause) in [
+        (&stopping, StopCause::Requested),
+        (&running, StopCause::Shutdown),
+    ] {
+        let expected = AttemptEnd::Stopped {
+            cause,
+            code: None,
+            signal: Some(9),
+        };
+        assert_eq!(attempt.end().end, expected);
+    }
+    let timer = tokio::runtime::Runtime::new().unwrap();
+    timer.block_on(async {
+        tokio::select! {
+            () = desk().runner.idle() => {}
+            () = clock::elapse(PATIENCE) => panic!("never idle"),
+        }
+    });
+    for attempt in [&stopping, &running, &left] {
+        assert_eq!(alive_of(attempt.run), Vec::<u32>::new());
+    }
 }
 
 /// Not a test of its own: the inside of [`nothing_survives_the_next_start`].

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
@@ -102,10 +102,13 @@ impl Ended {
     }
 }
 
+/// A run that no other has, in this process or in those of other tests: processes are found, and
+/// killed, by their run's id wherever they are.
 pub fn new_run() -> RunId {
-    static NEXT: AtomicI64 = AtomicI64::new(1);
-    let at = jiff::Timestamp::from_second(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap();
-    RunId::of_fire(&JobName::new("test").unwrap(), at)
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let in_process = NEXT.fetch_add(1, Ordering::Relaxed);
+    let sequence = u64::from(std::process::id()) << 32 | in_process;
+    RunId::of_manual(&JobName::new("test").unwrap(), clock::now(), sequence)
 }
 
 pub fn launch(process: Process) -> Running {

@@ -10,6 +10,9 @@ use punctual::job::{
 };
 use punctual::schedule::{Schedule, ScheduleSpec};
 
+/// From when on a job had which schedule.
+type Stretches = BTreeMap<Timestamp, Option<(ScheduleSpec, Arc<Schedule>)>>;
+
 /// What is durable.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
@@ -19,7 +22,7 @@ pub struct Ledger {
     pub attempts: BTreeMap<(RunId, u32), Attempt>,
     pub flags: BTreeMap<JobName, JobFlags>,
     /// From when on each job had which schedule.
-    history: BTreeMap<JobName, BTreeMap<Timestamp, Option<(ScheduleSpec, Arc<Schedule>)>>>,
+    history: BTreeMap<JobName, Stretches>,
     pub scheduler_paused: bool,
 }
 

@@ -4,6 +4,8 @@
 //! `cases/*.txt` are scenarios with the ledger that is expected of them, `properties` holds random
 //! histories against the promises of the product.
 
+#![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
+
 mod ledger;
 mod properties;
 mod random;

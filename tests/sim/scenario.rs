@@ -12,6 +12,7 @@
 //! 12:00:03.5 > pause a: done                  what was answered; ! what was warned of
 //! ```
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
@@ -39,7 +40,7 @@ pub fn check(file: &Path) -> Vec<String> {
         if actual.trim() != expected {
             failures.push(format!("{place}\n{}", difference(expected, actual.trim())));
         }
-        blessed.push_str(&format!("\n\n== {name}\n{actions}--\n{}", actual.trim()));
+        let _ = write!(blessed, "\n\n== {name}\n{actions}--\n{}", actual.trim());
     }
     blessed.push('\n');
     if std::env::var_os("PUNCTUAL_BLESS").is_some() {
@@ -108,7 +109,7 @@ fn run(actions: &str) -> String {
 fn configure(world: &mut World, line: &str) {
     let (verb, rest) = line.split_once(' ').unwrap();
     let words = split(rest);
-    let word = |n: usize| words[n].as_str();
+    let nth = |n: usize| words[n].as_str();
     match verb {
         "job" => {
             let (plan, behaviour) = job(rest);
@@ -119,23 +120,23 @@ fn configure(world: &mut World, line: &str) {
         }
         "pool" => {
             let pool = Pool {
-                name: word(0).to_owned(),
-                slots: word(1).parse().unwrap(),
+                name: nth(0).to_owned(),
+                slots: nth(1).parse().unwrap(),
             };
             world.pools.insert(pool.name.clone(), pool);
         }
         "wakes" => {
-            world.wakes = vec![match word(0) {
+            world.wakes = vec![match nth(0) {
                 "on-time" => Wake::OnTime,
-                "late" => Wake::Late(duration(word(1))),
+                "late" => Wake::Late(duration(nth(1))),
                 "lost" => Wake::Lost,
-                "doubled" => Wake::Doubled(duration(word(1))),
+                "doubled" => Wake::Doubled(duration(nth(1))),
                 other => panic!("{other}: no fate of wakes"),
             }];
         }
         "commits" => {
-            let span = duration(word(1));
-            world.commits = match word(0) {
+            let span = duration(nth(1));
+            world.commits = match nth(0) {
                 "take" => vec![Commit::Done(span)],
                 "fail" => vec![Commit::Failed(span), Commit::Done(span)],
                 "unknown" => vec![Commit::Unknown(span), Commit::Done(span)],
@@ -149,9 +150,9 @@ fn configure(world: &mut World, line: &str) {
 /// One thing that is done.
 fn act(world: &mut World, action: &str) {
     let words = split(action);
-    let word = |n: usize| words.get(n).map_or("", String::as_str);
-    let until = || (word(2) == "until").then(|| time(word(3)));
-    match (word(0), word(1)) {
+    let nth = |n: usize| words.get(n).map_or("", String::as_str);
+    let until = || (nth(2) == "until").then(|| time(nth(3)));
+    match (nth(0), nth(1)) {
         ("end", _) => {}
         ("start", _) => world.start(),
         ("kill", "durable") => world.kill(UnderWay::Durable),

@@ -62,7 +62,7 @@ pub fn job_name(text: &str) -> JobName {
 }
 
 /// A job with every default of the product.
-pub fn plan(name: &str, rule: Rule) -> Plan {
+pub fn plan(name: &str, rule: Rule, jitter: Duration) -> Plan {
     let process = Process {
         command: CommandLine::Shell("true".to_owned()),
         working_dir: None::<PathBuf>,
@@ -83,7 +83,13 @@ pub fn plan(name: &str, rule: Rule) -> Plan {
         name: job_name(name),
         description: String::new(),
         tags: Vec::new(),
-        schedule: schedule(name, spec(rule)),
+        schedule: schedule(
+            name,
+            ScheduleSpec {
+                jitter,
+                ..spec(rule)
+            },
+        ),
         action: Action::Process(Arc::new(process)),
         max_concurrent: 1,
         concurrency_policy: ConcurrencyPolicy::Forbid,
@@ -91,7 +97,7 @@ pub fn plan(name: &str, rule: Rule) -> Plan {
         catch_up: CatchUp {
             mode: CatchUpMode::Latest,
             limit: 100,
-            window: Duration::from_secs(3600),
+            window: Duration::from_hours(1),
         },
         pool: "default".to_owned(),
         priority: 0,
@@ -128,7 +134,7 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
         Some("cron") => Rule::Cron(vec![next().unwrap().to_owned()]),
         other => panic!("{other:?} is no schedule"),
     };
-    let mut plan = plan(name, rule.clone());
+    let mut plan = plan(name, rule.clone(), Duration::ZERO);
     let mut spec = spec(rule);
     let mut behaviour = Behaviour::default();
     while let Some(word) = next() {

@@ -38,7 +38,8 @@ fn nothing_written_means_the_defaults_of_the_contract() {
         Scheduler {
             timezone,
             threads: 1,
-            shutdown_grace: grace
+            shutdown_grace: grace,
+            watch_config: false,
         }
     );
     assert_eq!(

@@ -19,7 +19,6 @@ fn job(line: &str) -> String {
 fn with(section: Section, line: &str) -> String {
     match section {
         Section::Top => line.to_owned(),
-        Section::Scheduler => format!("[scheduler]\n{line}"),
         Section::Store => format!("[store]\n{line}"),
         Section::Node => format!("[node]\n{line}"),
         Section::Pool => format!("[pools.p]\n{line}"),
@@ -142,7 +141,6 @@ fn the_reference_lists_what_is_not_there_yet() {
     for entry in TABLE {
         let place = match entry.section {
             Section::Top => "top of the file",
-            Section::Scheduler => "[scheduler]",
             Section::Store => "[store]",
             Section::Node => "[node]",
             Section::Pool => "[pools.*]",
@@ -320,7 +318,7 @@ fn jobs_that_cannot_be_are_refused() {
     );
     assert_eq!(
         messages("[jobs.a]\ncron = []\nshell = 'x'"),
-        ["`cron` holds 1 to 100 expressions"]
+        ["`cron` holds 1 to 64 expressions"]
     );
     assert_eq!(messages("jobs = 3"), ["`jobs` is a table, not a number"]);
     assert_eq!(

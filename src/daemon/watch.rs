@@ -1,0 +1,115 @@
+//! `watch_config = true`: the config is read again when its files change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use inotify::{EventOwned, EventStream, Inotify, WatchMask};
+use tokio_stream::StreamExt;
+
+use super::reload::Reloader;
+use crate::clock;
+
+/// Editors write in several steps (a new file, a rename, a mode); this long after the last of them
+/// the files are read.
+const SETTLED: Duration = Duration::from_millis(250);
+
+/// Folders are watched, not files: an editor that replaces a file leaves a watch on the old one.
+const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
+    .union(WatchMask::CREATE)
+    .union(WatchMask::DELETE)
+    .union(WatchMask::MOVED_FROM)
+    .union(WatchMask::MOVED_TO)
+    .union(WatchMask::ATTRIB);
+
+/// The folder of the config and `conf.d` in it, watched from now on.
+pub(super) struct Watch {
+    path: PathBuf,
+    changes: EventStream<Vec<u8>>,
+}
+
+impl Watch {
+    /// Begins to watch. Without it the daemon works, so an error is told and no more.
+    pub(super) fn start(path: PathBuf) -> Option<Self> {
+        match start(&path) {
+            Ok(changes) => Some(Self { path, changes }),
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "the config's folder cannot be watched; use `punctual reload` or SIGHUP"
+                );
+                None
+            }
+        }
+    }
+
+    /// Reloads after each change; at once if the files changed since they were read.
+    pub(super) async fn run(mut self, reloader: Arc<Reloader>) {
+        if reloader
+            .changes()
+            .await
+            .is_ok_and(|changes| !changes.is_empty())
+        {
+            reload(&reloader).await;
+        }
+        while let Some(event) = self.changes.next().await {
+            if concerns(&event, &self.path) {
+                settle(&mut self.changes).await;
+                watch_jobs_folder(&self.changes, &self.path);
+                reload(&reloader).await;
+            }
+        }
+    }
+}
+
+/// How it went is in the log: nobody waits for an answer to a change of a file.
+async fn reload(reloader: &Reloader) {
+    let _ = reloader.reload("watch_config").await;
+}
+
+fn start(path: &Path) -> std::io::Result<EventStream<Vec<u8>>> {
+    let inotify = Inotify::init()?;
+    inotify.watches().add(folder(path), CHANGES)?;
+    let changes = inotify.into_event_stream(vec![0; 16 * 1024])?;
+    watch_jobs_folder(&changes, path);
+    Ok(changes)
+}
+
+/// `conf.d` may come later, and may be replaced by another folder; watching it again is harmless.
+fn watch_jobs_folder(changes: &EventStream<Vec<u8>>, path: &Path) {
+    let jobs = folder(path).join("conf.d");
+    match changes.watches().add(&jobs, CHANGES | WatchMask::ONLYDIR) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(%error, folder = %jobs.display(), "cannot be watched"),
+    }
+}
+
+/// Whether a change may mean another config: files named `*.toml`, the config itself whatever its
+/// name, `conf.d`, or so many changes that the kernel lost some.
+fn concerns(event: &std::io::Result<EventOwned>, path: &Path) -> bool {
+    let Ok(event) = event else { return true };
+    let Some(name) = &event.name else { return true };
+    let name = Path::new(name);
+    name.extension()
+        .is_some_and(|extension| extension == "toml")
+        || path.file_name().is_some_and(|own| own == name)
+        || name == Path::new("conf.d")
+}
+
+/// Waits until nothing has changed for a moment.
+async fn settle(changes: &mut EventStream<Vec<u8>>) {
+    loop {
+        tokio::select! {
+            event = changes.next() => if event.is_none() { return },
+            () = clock::elapse(SETTLED) => return,
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
