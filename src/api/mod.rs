@@ -80,9 +80,8 @@ impl Context {
         let mut settings = self.handle.reloader().server();
         let opened = settings.borrow_and_update().clone();
         async move {
-            let others = |now: &Arc<Server>| {
-                (now.auth, &now.tokens) != (opened.auth, &opened.tokens)
-            };
+            let others =
+                |now: &Arc<Server>| (now.auth, &now.tokens) != (opened.auth, &opened.tokens);
             tokio::select! {
                 _ = stopping.wait_for(|&stopping| stopping) => {}
                 _ = settings.wait_for(others) => {}

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::Signal;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::driver::{Driver, Inbox, Order};
 use super::handle::{Handle, Inner};
@@ -20,8 +22,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
-use crate::runner::{MarksError, Runner, RunnerError};
+use crate::runner::{MarksError, Recovery, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
+use crate::systemd::{Passed, ServiceManager};
 use crate::telemetry::Live;
 
 /// Messages that a part may be ahead of the driver by, before it waits.
@@ -39,6 +42,10 @@ const LAST_ROWS: Duration = Duration::from_secs(15);
 
 /// How long leftovers of ended attempts are waited for at the very end.
 const LAST_PROCESSES: Duration = Duration::from_secs(15);
+
+/// How long everything after the last run may take at most: [`LAST_PROCESSES`], [`LAST_ROWS`], the
+/// 10 s that the API gives requests, and a margin.
+const LAST_STEPS: Duration = Duration::from_secs(45);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +88,12 @@ pub enum DaemonError {
     Unwritable(String),
 }
 
-/// Runs the daemon on the config that was read from `path`, until a signal ends it.
-pub fn run(path: PathBuf, config: Config) -> Result<(), DaemonError> {
+/// Runs the daemon on the config that was read from `path`, until a signal ends it. It listens on
+/// `passed` too.
+pub fn run(path: PathBuf, config: Config, passed: Passed) -> Result<(), DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let done = service.block_on(live(path, config, scheduler.handle().clone()));
+    let done = service.block_on(live(path, config, passed, scheduler.handle().clone()));
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
     service.shutdown_background();
@@ -108,25 +116,15 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
 async fn live(
     path: PathBuf,
     config: Config,
+    passed: Passed,
     scheduler: tokio::runtime::Handle,
 ) -> Result<(), DaemonError> {
     let started_at = clock::now();
-    let mut ends = Ends::listen().map_err(|why| DaemonError::System {
-        what: "signals",
-        why,
-    })?;
-    let hangups = hangups().map_err(|why| DaemonError::System {
-        what: "signals",
-        why,
-    })?;
+    let (mut ends, hangups) = signals()?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let listeners = api::Listeners::bind(&config.server).await?;
-    let marks = memory::marks_folder(&config.runtime, &config.store.path);
-    let recovery = memory::clear(&marks.map_err(|why| DaemonError::Folder {
-        path: config.runtime.clone(),
-        why,
-    })?)?;
+    let listeners = api::Listeners::bind(&config.server, passed).await?;
+    let recovery = clear(&config)?;
     let memory = memory::of(recovered, &recovery.leftovers);
     let (dispatcher, first) = Dispatcher::recover(
         config.node.name.clone(),
@@ -144,7 +142,13 @@ async fn live(
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
-    let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
+    let (manager, herald) = ServiceManager::of_process();
+    let reloader = Arc::new(Reloader::new(
+        path.clone(),
+        config.clone(),
+        orders.clone(),
+        manager.clone(),
+    ));
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
@@ -161,7 +165,7 @@ async fn live(
         started_at,
         live: Live::begin(started_at, events.subscribe()),
     }));
-    tokio::spawn(crate::telemetry::news(events.subscribe()));
+    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
         dispatcher,
         engine: engine.clone(),
@@ -184,35 +188,69 @@ async fn live(
     };
     let driver = scheduler.spawn(driver.run(first, inbox));
     let (stop_api, api_stopped) = oneshot::channel::<()>();
-    let stopped = async {
-        // A dropped sender ends the API just the same.
-        let _ = api_stopped.await;
-    };
+    // A dropped sender ends the API just the same.
+    let stopped = async { drop(api_stopped.await) };
+    tokio::spawn(herald.run(handle.clone()));
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
-    let watched = config.scheduler.watch_config.then(|| Watch::start(path));
-    let watching = watched
-        .flatten()
-        .map(|watch| tokio::spawn(watch.run(reloader.clone())));
+    let watching = watch(&config, path, &reloader);
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
         socket = %config.server.unix_socket.display(),
         "ready"
     );
+    manager.ready();
 
     until_drained(
         &mut ends,
         &orders,
         &runner,
         || reloader.config().scheduler.shutdown_grace,
+        &manager,
         driver,
     )
     .await;
     reloads.abort();
-    watching.inspect(tokio::task::JoinHandle::abort);
+    watching.inspect(JoinHandle::abort);
     let _ = stop_api.send(());
     end("API", api).await;
+    last_steps(&runner, engine, &ledger).await?;
+    news.abort();
+    tracing::info!("stopped");
+    manager.farewell().await;
+    Ok(())
+}
+
+/// From here on no signal kills the process.
+fn signals() -> Result<(Ends, Signal), DaemonError> {
+    let failed = |why| DaemonError::System {
+        what: "signals",
+        why,
+    };
+    Ok((Ends::listen().map_err(failed)?, hangups().map_err(failed)?))
+}
+
+/// Reads the start marks and ends what still runs of the life before.
+fn clear(config: &Config) -> Result<Recovery, DaemonError> {
+    let marks = memory::marks_folder(&config.runtime, &config.store.path);
+    let marks = marks.map_err(|why| DaemonError::Folder {
+        path: config.runtime.clone(),
+        why,
+    })?;
+    Ok(memory::clear(&marks)?)
+}
+
+/// Reloads when the files change, where the config wants that.
+fn watch(config: &Config, path: PathBuf, reloader: &Arc<Reloader>) -> Option<JoinHandle<()>> {
+    let watch = config.scheduler.watch_config.then(|| Watch::start(path));
+    watch
+        .flatten()
+        .map(|watch| tokio::spawn(watch.run(reloader.clone())))
+}
+
+/// Nothing runs any more: leftovers go, the tick stops, the last rows become durable.
+async fn last_steps(runner: &Runner, engine: Engine, ledger: &Ledger) -> Result<(), DaemonError> {
     tokio::select! {
         () = runner.idle() => {}
         () = clock::elapse(LAST_PROCESSES) => {
@@ -220,9 +258,7 @@ async fn live(
         }
     }
     engine.stop().await?;
-    ledger.close(LAST_ROWS).await?;
-    tracing::info!("stopped");
-    Ok(())
+    Ok(ledger.close(LAST_ROWS).await?)
 }
 
 /// Waits for a signal, then lets the driver come to its end: with what runs given `grace`, less if
@@ -232,7 +268,8 @@ async fn until_drained(
     orders: &mpsc::Sender<Order>,
     runner: &Runner,
     grace: impl Fn() -> Duration,
-    mut driver: tokio::task::JoinHandle<()>,
+    manager: &ServiceManager,
+    mut driver: JoinHandle<()>,
 ) {
     let signal = tokio::select! {
         signal = ends.next() => signal,
@@ -247,6 +284,7 @@ async fn until_drained(
         grace_s = grace.as_secs_f64(),
         "stopping; a second signal hurries"
     );
+    manager.stopping(grace + LAST_STEPS);
     order(orders, Input::Drain).await;
     let hurried = tokio::select! {
         _ = &mut driver => return,
@@ -323,7 +361,7 @@ async fn on<T: Send + 'static>(
     runtime.spawn(future).await.map_err(gone)
 }
 
-async fn end(what: &str, task: tokio::task::JoinHandle<Result<(), api::ApiError>>) {
+async fn end(what: &str, task: JoinHandle<Result<(), api::ApiError>>) {
     match task.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(what, %error, "ended badly"),

@@ -11,6 +11,7 @@ use super::driver::Order;
 use crate::clock;
 use crate::config::{self, Changes, Config, Environment, Report, Server};
 use crate::dispatch::Input;
+use crate::systemd::ServiceManager;
 
 /// Reads the config again and has what changed take effect. One reload at a time.
 pub struct Reloader {
@@ -19,6 +20,7 @@ pub struct Reloader {
     last: Mutex<Option<LastReload>>,
     one_at_a_time: tokio::sync::Mutex<()>,
     orders: mpsc::Sender<Order>,
+    manager: ServiceManager,
     server: watch::Sender<Arc<Server>>,
 }
 
@@ -54,7 +56,12 @@ fn count(report: &Report) -> String {
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf, config: Config, orders: mpsc::Sender<Order>) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        config: Config,
+        orders: mpsc::Sender<Order>,
+        manager: ServiceManager,
+    ) -> Self {
         Self {
             path,
             server: watch::Sender::new(Arc::new(config.server.clone())),
@@ -62,6 +69,7 @@ impl Reloader {
             last: Mutex::new(None),
             one_at_a_time: tokio::sync::Mutex::new(()),
             orders,
+            manager,
         }
     }
 
@@ -89,7 +97,9 @@ impl Reloader {
     /// Reads the files and takes them, all or nothing. Returns once the change is durable.
     pub async fn reload(&self, by: &str) -> Result<Changes, ReloadError> {
         let _turn = self.one_at_a_time.lock().await;
+        self.manager.reloading();
         let outcome = self.take().await;
+        self.manager.reloaded();
         let errors = match &outcome {
             Err(ReloadError::Config(report)) => report.len(),
             Ok(_) | Err(ReloadError::Gone) => 0,

@@ -9,5 +9,7 @@ mod api_limits;
 mod audit;
 mod crash;
 mod fires;
+mod log;
 mod reload;
 mod shutdown;
+mod systemd;
