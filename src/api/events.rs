@@ -53,12 +53,14 @@ pub(super) async fn follow(
         _seat: context.seats.take(peer)?,
     };
     let (stream, response) = sse::stream();
-    let must_close = context.must_close();
+    let rights_changed = context.rights_changed();
     tokio::spawn(async move {
+        let mut stopping = context.stopping;
         tokio::select! {
             // The client went away, which is how it ends usually.
             Err(Gone) = reader.tell(stream) => {}
-            () = must_close => {}
+            () = rights_changed => {}
+            _ = stopping.wait_for(|&stopping| stopping) => {}
         }
     });
     Ok(response)

@@ -81,11 +81,11 @@ pub(super) fn follow(
         context,
     };
     let (stream, response) = sse::stream();
-    let must_close = follower.context.must_close();
+    let rights_changed = follower.context.rights_changed();
     tokio::spawn(async move {
         tokio::select! {
             () = follower.begin(stream) => {}
-            () = must_close => {}
+            () = rights_changed => {}
         }
     });
     Ok(response)

@@ -73,19 +73,16 @@ struct Context {
 }
 
 impl Context {
-    /// Ends when a stream that is open must end: the API ends, or a reload has changed who may do
-    /// what. A client that may still have it comes back and goes on where it was.
-    fn must_close(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut stopping = self.stopping.clone();
+    /// Ends when a reload has changed who may do what, and streams that are open must end: a client
+    /// that still may comes back and goes on where it was.
+    fn rights_changed(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut settings = self.handle.reloader().server();
         let opened = settings.borrow_and_update().clone();
         async move {
             let others =
                 |now: &Arc<Server>| (now.auth, &now.tokens) != (opened.auth, &opened.tokens);
-            tokio::select! {
-                _ = stopping.wait_for(|&stopping| stopping) => {}
-                _ = settings.wait_for(others) => {}
-            }
+            // The daemon ends before the settings do.
+            let _ = settings.wait_for(others).await;
         }
     }
 }
