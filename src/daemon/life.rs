@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::driver::{Driver, Inbox, Order};
+use super::driver::{Driver, Inbox};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::signals::{Ends, hangups, reload_on_hangup};
+use super::stop::{end, last_steps, until_drained};
 use super::watch::Watch;
 use crate::api;
 use crate::clock;
@@ -35,17 +35,6 @@ const REQUESTS: usize = 1_024;
 
 /// Events that a slow listener may be behind by, before it loses the oldest.
 const EVENTS: usize = 16_384;
-
-/// How long the ledger may take to write the last rows before the daemon ends without them. They
-/// are decided again in its next life.
-const LAST_ROWS: Duration = Duration::from_secs(15);
-
-/// How long leftovers of ended attempts are waited for at the very end.
-const LAST_PROCESSES: Duration = Duration::from_secs(15);
-
-/// How long everything after the last run may take at most: [`LAST_PROCESSES`], [`LAST_ROWS`], the
-/// 10 s that the API gives requests, and a margin.
-const LAST_STEPS: Duration = Duration::from_secs(45);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +72,12 @@ pub enum DaemonError {
         /// What the system said.
         why: std::io::Error,
     },
+    /// A signal came before it was ready.
+    #[error("{0} came before the daemon was ready; nothing was started")]
+    Stopped(&'static str),
+    /// The part that decides ended by itself.
+    #[error("the driver ended by itself; this is a defect, please report it")]
+    Driver,
     /// The ledger could not take the first decisions.
     #[error("the ledger could not be written at the start: {0}")]
     Unwritable(String),
@@ -134,7 +129,10 @@ async fn live(
         clock::now(),
     );
     let (claims, claimed) = mpsc::unbounded_channel();
-    let first = settle(&ledger, first, &claims).await?;
+    let first = tokio::select! {
+        settled = settle(&ledger, first, &claims) => settled?,
+        signal = ends.next() => return Err(DaemonError::Stopped(signal)),
+    };
     let marks = recovery.begin()?;
 
     let (reports, reported) = mpsc::channel(INBOX);
@@ -202,15 +200,8 @@ async fn live(
     );
     manager.ready();
 
-    until_drained(
-        &mut ends,
-        &orders,
-        &runner,
-        || reloader.config().scheduler.shutdown_grace,
-        &manager,
-        driver,
-    )
-    .await;
+    let grace = || reloader.config().scheduler.shutdown_grace;
+    let drained = until_drained(&mut ends, &orders, &runner, grace, &manager, driver).await;
     reloads.abort();
     watching.inspect(JoinHandle::abort);
     let _ = stop_api.send(());
@@ -219,7 +210,7 @@ async fn live(
     news.abort();
     tracing::info!("stopped");
     manager.farewell().await;
-    Ok(())
+    drained
 }
 
 /// From here on no signal kills the process.
@@ -247,76 +238,6 @@ fn watch(config: &Config, path: PathBuf, reloader: &Arc<Reloader>) -> Option<Joi
     watch
         .flatten()
         .map(|watch| tokio::spawn(watch.run(reloader.clone())))
-}
-
-/// Nothing runs any more: leftovers go, the tick stops, the last rows become durable.
-async fn last_steps(runner: &Runner, engine: Engine, ledger: &Ledger) -> Result<(), DaemonError> {
-    tokio::select! {
-        () = runner.idle() => {}
-        () = clock::elapse(LAST_PROCESSES) => {
-            tracing::error!("processes of ended attempts are still there; ending without them");
-        }
-    }
-    engine.stop().await?;
-    Ok(ledger.close(LAST_ROWS).await?)
-}
-
-/// Waits for a signal, then lets the driver come to its end: with what runs given `grace`, less if
-/// a second signal comes.
-async fn until_drained(
-    ends: &mut Ends,
-    orders: &mpsc::Sender<Order>,
-    runner: &Runner,
-    grace: impl Fn() -> Duration,
-    manager: &ServiceManager,
-    mut driver: JoinHandle<()>,
-) {
-    let signal = tokio::select! {
-        signal = ends.next() => signal,
-        _ = &mut driver => {
-            tracing::error!("the driver ended by itself; this is a defect, please report it");
-            return;
-        }
-    };
-    let grace = grace();
-    tracing::info!(
-        signal,
-        grace_s = grace.as_secs_f64(),
-        "stopping; a second signal hurries"
-    );
-    manager.stopping(grace + LAST_STEPS);
-    order(orders, Input::Drain).await;
-    let hurried = tokio::select! {
-        _ = &mut driver => return,
-        signal = ends.next() => {
-            tracing::warn!(signal, "hurrying");
-            true
-        }
-        () = clock::elapse(grace) => false,
-    };
-    order(orders, Input::StopAll).await;
-    if hurried {
-        runner.hurry();
-    }
-    loop {
-        tokio::select! {
-            _ = &mut driver => return,
-            signal = ends.next() => {
-                tracing::warn!(signal, "hurrying");
-                runner.hurry();
-            }
-        }
-    }
-}
-
-async fn order(orders: &mpsc::Sender<Order>, input: Input) {
-    let order = Order {
-        input,
-        applied: None,
-    };
-    if orders.send(order).await.is_err() {
-        tracing::debug!("the driver has ended already");
-    }
 }
 
 /// Makes the first decisions durable, before anything is started or marked anew.
@@ -359,14 +280,6 @@ async fn on<T: Send + 'static>(
         why: std::io::Error::other(error),
     };
     runtime.spawn(future).await.map_err(gone)
-}
-
-async fn end(what: &str, task: JoinHandle<Result<(), api::ApiError>>) {
-    match task.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(what, %error, "ended badly"),
-        Err(error) => tracing::error!(what, %error, "died"),
-    }
 }
 
 /// Makes the folder of the ledger, for its user alone.

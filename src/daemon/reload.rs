@@ -16,6 +16,8 @@ use crate::systemd::ServiceManager;
 /// Reads the config again and has what changed take effect. One reload at a time.
 pub struct Reloader {
     path: PathBuf,
+    /// What the daemon was started with: some settings hold until the next start.
+    started: Config,
     config: Mutex<Arc<Config>>,
     last: Mutex<Option<LastReload>>,
     one_at_a_time: tokio::sync::Mutex<()>,
@@ -65,7 +67,8 @@ impl Reloader {
         Self {
             path,
             server: watch::Sender::new(Arc::new(config.server.clone())),
-            config: Mutex::new(Arc::new(config)),
+            config: Mutex::new(Arc::new(config.clone())),
+            started: config,
             last: Mutex::new(None),
             one_at_a_time: tokio::sync::Mutex::new(()),
             orders,
@@ -91,11 +94,23 @@ impl Reloader {
     /// What a reload would change now.
     pub async fn changes(&self) -> Result<Changes, ReloadError> {
         let new = self.read().await?;
-        Ok(Changes::between(&self.config(), &new))
+        Ok(self.against(&new))
     }
 
-    /// Reads the files and takes them, all or nothing. Returns once the change is durable.
-    pub async fn reload(&self, by: &str) -> Result<Changes, ReloadError> {
+    fn against(&self, new: &Config) -> Changes {
+        Changes::between(&self.started, &self.config(), new)
+    }
+
+    /// Reads the files and takes them, all or nothing. Returns once the change is durable; it goes
+    /// on to its end even if whoever asked does not wait for that.
+    pub async fn reload(self: &Arc<Self>, by: &str) -> Result<Changes, ReloadError> {
+        let (this, by) = (self.clone(), by.to_owned());
+        let reload = tokio::spawn(async move { this.reload_in_turn(&by).await });
+        // A reload that died says so itself; nothing is known of what it changed.
+        reload.await.unwrap_or(Err(ReloadError::Gone))
+    }
+
+    async fn reload_in_turn(&self, by: &str) -> Result<Changes, ReloadError> {
         let _turn = self.one_at_a_time.lock().await;
         self.manager.reloading();
         let outcome = self.take().await;
@@ -121,7 +136,7 @@ impl Reloader {
 
     async fn take(&self) -> Result<Changes, ReloadError> {
         let new = Arc::new(self.read().await?);
-        let changes = Changes::between(&self.config(), &new);
+        let changes = self.against(&new);
         let (applied, durable) = oneshot::channel();
         let input = Input::Reload {
             plans: new.jobs.clone(),
