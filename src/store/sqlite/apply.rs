@@ -21,12 +21,16 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, trigger = excluded.trig
     exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason,
     params = excluded.params, node = excluded.node, requested_by = excluded.requested_by";
 
+/// What says that a process ran, and how that ended, does not give way to what says less.
+const UNLESS_IT_RAN: &str = " WHERE runs.attempts <= excluded.attempts
+    OR runs.status = 'scheduled' OR runs.status = 'queued' OR runs.status = 'running'";
+
 /// Only a row that is still `scheduled` gives way to a claim, or one that a shutdown took the
 /// chance to run from to its catch-up; a row of another id at the same instant (made by hand) does
 /// not.
 const UNLESS_DECIDED: &str = " WHERE runs.status = 'scheduled'
     OR (excluded.trigger = 'catch_up' AND runs.status = 'missed' AND runs.reason = 'shutdown'
-        AND runs.last_scheduled_at IS NULL)
+        AND runs.last_scheduled_at IS NULL AND runs.attempts = 0)
 ON CONFLICT DO NOTHING";
 
 /// An instant can also be decided without a row of its own: within a span, or so long ago that
@@ -37,9 +41,9 @@ SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?1 AND pruned_through >= ?2)
         AND last_scheduled_at IS NOT NULL AND scheduled_at <= ?2
         AND trigger IN ('schedule', 'catch_up'))";
 
-/// Makes or replaces a run's row.
-pub(super) fn put_run(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
-    insert_run(connection, run, INSERT_RUN).map(drop)
+/// Makes or replaces a run's row; answers 0 if the row there is tells of more.
+pub(super) fn put_run(connection: &Connection, run: &Run) -> rusqlite::Result<usize> {
+    insert_run(connection, run, &[INSERT_RUN, UNLESS_IT_RAN].concat())
 }
 
 /// Claims a fire, unless it is decided.
@@ -68,7 +72,7 @@ pub(super) fn claim_again(
     outcome: ClaimOutcome,
 ) -> rusqlite::Result<ClaimOutcome> {
     if outcome == ClaimOutcome::Claimed {
-        insert_run(connection, run, INSERT_RUN)?;
+        put_run(connection, run)?;
     }
     Ok(outcome)
 }
@@ -103,7 +107,8 @@ pub(super) fn withdraw(connection: &Connection, id: RunId) -> rusqlite::Result<(
     connection
         .prepare_cached(
             "DELETE FROM runs WHERE id = ?1 AND (status = 'scheduled'
-                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL))",
+                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL
+                     AND attempts = 0))",
         )?
         .execute([Text(id)])
         .map(drop)
@@ -154,7 +159,9 @@ pub(super) fn put_output(connection: &Connection, it: &StoredOutput) -> rusqlite
         ])
 }
 
-/// Remembers a job's flags. Retention's own mark stays.
+/// Remembers a job's flags. Retention's own mark stays, for it lies no later than what is decided.
+/// If that goes back before it, the clock was wrong: the account begins again there, or every
+/// instant up to the mark would pass for decided.
 pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -162,6 +169,7 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
                  pause_reason, paused_by)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (job) DO UPDATE SET decided_through = excluded.decided_through,
+                 pruned_through = min(pruned_through, excluded.decided_through),
                  audit_from = excluded.audit_from, paused = excluded.paused,
                  paused_at = excluded.paused_at, paused_until = excluded.paused_until,
                  pause_reason = excluded.pause_reason, paused_by = excluded.paused_by",
@@ -169,7 +177,7 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
         .execute(params![
             it.job.as_str(),
             Micros(it.decided_through),
-            Micros(it.audit_from),
+            Micros(it.audit_from.min(it.decided_through)),
             it.paused,
             it.paused_at.map(Micros),
             it.paused_until.map(Micros),
