@@ -1,4 +1,4 @@
-//! Log lines, from events and errors.
+//! What is told of the daemon: log lines, from events and errors, and the live stream of events.
 //!
 //! To standard error, as text for people or one JSON object a line, or to systemd's journal as
 //! entries with fields. Each thing is logged once, where it is handled; nobody who logs ever waits

@@ -123,14 +123,23 @@ impl FromIterator<State> for JobCounts {
 /// How a reload went.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LastReload {
-    /// When.
-    pub at: Time,
-    /// Who asked.
-    pub by: String,
+    at: Time,
+    by: String,
     /// Whether the files were taken.
-    pub ok: bool,
+    ok: bool,
     /// How many errors they had.
-    pub errors: usize,
+    errors: usize,
+}
+
+impl From<daemon::LastReload> for LastReload {
+    fn from(last: daemon::LastReload) -> Self {
+        Self {
+            at: last.at.into(),
+            by: last.by,
+            ok: last.ok,
+            errors: last.errors,
+        }
+    }
 }
 
 impl From<daemon::LastReload> for LastReload {
