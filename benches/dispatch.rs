@@ -163,7 +163,7 @@ impl World {
         let mut outcomes = Vec::new();
         for write in writes {
             match write {
-                Write::Claim(run) => {
+                Write::Claim(run) | Write::Start(run) => {
                     outcomes.push((run.id, ClaimOutcome::Claimed));
                     self.live.insert(run.id, run);
                 }

@@ -22,6 +22,13 @@ pub fn monotonic() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+/// The kernel's monotonic clock in microseconds, as the service manager reads it.
+pub fn monotonic_usec() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let usec = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+    u64::try_from(usec).unwrap_or_default()
+}
+
 /// Waits for a span of elapsed time (time-outs, pauses between tries), not for an instant.
 pub async fn elapse(span: Duration) {
     tokio::time::sleep(span).await;

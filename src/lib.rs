@@ -18,6 +18,7 @@ pub mod runner;
 pub mod store;
 
 pub mod daemon;
+pub mod systemd;
 pub mod telemetry;
 
 pub mod api;

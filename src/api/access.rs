@@ -190,7 +190,16 @@ impl Gate {
             Peer::Unix { uid: None } => "unix".to_owned(),
         };
         if self.auth == Auth::None {
-            return Ok(Caller::all_powerful(named));
+            // What listens beyond loopback was opened under other rules, before a reload.
+            return match peer {
+                Peer::Tcp { local } if !local.ip().to_canonical().is_loopback() => {
+                    Err(unauthorised(
+                        "with `auth = \"none\"` the API answers on loopback addresses only; restart \
+                         the daemon to have it listen there alone",
+                    ))
+                }
+                _ => Ok(Caller::all_powerful(named)),
+            };
         }
         let mut shown = headers.get_all(header::AUTHORIZATION).iter();
         match (shown.next(), shown.next()) {
@@ -399,6 +408,11 @@ mod tests {
             by(&gate, other, &none).await.as_deref(),
             Some("unix:uid=1001")
         );
+        // A socket that was opened while tokens counted, and a reload that turned them off.
+        let outside = Peer::Tcp {
+            local: "192.0.2.1:7878".parse().unwrap(),
+        };
+        assert_eq!(by(&gate, outside, &none).await, None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::Context;
 use super::error::Problem;
 use crate::clock;
-use crate::job::{Event, EventKind, Run, RunId};
+use crate::job::{Event, EventKind, Run, RunId, Status};
 use crate::telemetry::{Live, Place};
 
 /// How often the ledger is asked beside the events: a run can have ended before anyone listened.
@@ -16,6 +16,9 @@ const ASK_LEDGER: Duration = Duration::from_secs(2);
 
 /// How long the end of a run may take to be in the ledger before who waits is told all the same.
 const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the end of a run is waited for when the daemon ends.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How often the ledger is looked at meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -60,9 +63,24 @@ impl Ends {
         };
         match waited {
             Some(run) => self.in_ledger(run).await.map(Box::new).map(Waited::Ended),
-            None if *self.context.stopping.borrow() => Ok(Waited::Stopping),
+            None if *self.context.stopping.borrow() => self.last_word(id).await,
             None => Ok(Waited::NotYet),
         }
+    }
+
+    /// Runs that the shutdown stopped have just ended, and the news of it is on its way.
+    async fn last_word(&mut self, id: RunId) -> Result<Waited, Problem> {
+        let begun = clock::monotonic();
+        while clock::monotonic().duration_since(begun) < LAST_WORD {
+            match self.context.handle.reader().run(id).await? {
+                Some(run) if run.status.is_final() => return Ok(Waited::Ended(Box::new(run))),
+                Some(run) if run.status == Status::Running => {}
+                // It waits for the next life.
+                Some(_) | None => break,
+            }
+            clock::elapse(LOOK_AGAIN).await;
+        }
+        Ok(Waited::Stopping)
     }
 
     /// The run as it ended; none: the API is about to end.

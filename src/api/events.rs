@@ -53,11 +53,13 @@ pub(super) async fn follow(
         _seat: context.seats.take(peer)?,
     };
     let (stream, response) = sse::stream();
+    let rights_changed = context.rights_changed();
     tokio::spawn(async move {
         let mut stopping = context.stopping;
         tokio::select! {
             // The client went away, which is how it ends usually.
             Err(Gone) = reader.tell(stream) => {}
+            () = rights_changed => {}
             _ = stopping.wait_for(|&stopping| stopping) => {}
         }
     });
@@ -118,7 +120,9 @@ impl Reader {
         let job = match &event.kind {
             EventKind::Run(run) => &run.job,
             EventKind::JobPaused { job, .. } | EventKind::Warning { job, .. } => job,
-            EventKind::SchedulerPaused { .. } | EventKind::ClockStepped { .. } => return true,
+            EventKind::SchedulerPaused { .. }
+            | EventKind::Reloaded
+            | EventKind::ClockStepped { .. } => return true,
         };
         self.caller.sees(job) && self.which.job.as_ref().is_none_or(|wanted| wanted == job)
     }

@@ -81,7 +81,13 @@ pub(super) fn follow(
         context,
     };
     let (stream, response) = sse::stream();
-    tokio::spawn(follower.begin(stream));
+    let rights_changed = follower.context.rights_changed();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = follower.begin(stream) => {}
+            () = rights_changed => {}
+        }
+    });
     Ok(response)
 }
 

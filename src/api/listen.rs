@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::socket::Socket;
-use crate::config::Server;
+use crate::config::{Auth, Server};
+use crate::systemd::Passed;
 
 /// Connections that the system keeps waiting.
 pub(super) const BACKLOG: u32 = 1_024;
@@ -49,6 +50,19 @@ pub enum ApiError {
         /// Which.
         path: PathBuf,
     },
+    /// A socket that the service manager passed cannot be used.
+    #[error("a socket that the service manager passed cannot be used: {0}")]
+    Passed(#[source] io::Error),
+    /// A passed socket would let in anybody.
+    #[error(
+        "the service manager passed a socket on {address}, and with `auth = \"none\"` the API may \
+         listen on loopback addresses only; use `auth = \"token\"` in [server], or ListenStream= \
+         127.0.0.1 or [::1] in the socket unit"
+    )]
+    OpenToAll {
+        /// Where it listens.
+        address: SocketAddr,
+    },
 }
 
 fn hint(why: &io::Error) -> &'static str {
@@ -70,30 +84,60 @@ fn hint(why: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Listeners {
     pub(super) tcp: Vec<TcpListener>,
-    pub(super) unix: Socket,
+    pub(super) unix: Vec<Socket>,
 }
 
 impl Listeners {
-    /// Begins to listen on everything that the config names, or on nothing. Nobody is answered
-    /// before [`super::serve`].
+    /// Takes every socket that the service manager passed, and begins to listen on everything else
+    /// that the config names; or does nothing. Nobody is answered before [`super::serve`].
     ///
     /// Must be called on the runtime that serves.
     #[allow(
         clippy::unused_async,
         reason = "it needs a runtime, and says so by being async"
     )]
-    pub async fn bind(settings: &Server) -> Result<Self, ApiError> {
-        let tcp = settings.listen.iter().map(|&address| {
-            tcp(address, &settings.listen).map_err(|why| ApiError::Address { address, why })
-        });
-        Ok(Self {
-            tcp: tcp.collect::<Result<_, _>>()?,
-            unix: Socket::bind(&settings.unix_socket, settings.unix_socket_mode)?,
-        })
+    pub async fn bind(settings: &Server, passed: Passed) -> Result<Self, ApiError> {
+        let mut tcp = Vec::new();
+        let mut taken = Vec::new();
+        for listener in passed.tcp {
+            let address = listener.local_addr().map_err(ApiError::Passed)?;
+            if settings.auth == Auth::None && !address.ip().is_loopback() {
+                return Err(ApiError::OpenToAll { address });
+            }
+            taken.push(address);
+            tcp.push(TcpListener::from_std(listener).map_err(ApiError::Passed)?);
+        }
+        for &address in &settings.listen {
+            if !taken.iter().any(|&taken| covers(taken, address)) {
+                let bound = bind(address, &settings.listen);
+                tcp.push(bound.map_err(|why| ApiError::Address { address, why })?);
+            }
+        }
+        let mut unix = Vec::new();
+        for listener in passed.unix {
+            unix.push(Socket::adopt(listener).map_err(ApiError::Passed)?);
+        }
+        if !unix
+            .iter()
+            .any(|socket| socket.is_at(&settings.unix_socket))
+        {
+            unix.push(Socket::bind(
+                &settings.unix_socket,
+                settings.unix_socket_mode,
+            )?);
+        }
+        Ok(Self { tcp, unix })
     }
 }
 
-fn tcp(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener> {
+/// Whether what comes in at `wanted` reaches a socket on `taken`, so that binding is neither needed
+/// nor possible.
+fn covers(taken: SocketAddr, wanted: SocketAddr) -> bool {
+    let all_of_it = taken.ip().is_unspecified() && (taken.is_ipv6() || wanted.is_ipv4());
+    taken.port() == wanted.port() && (taken.ip() == wanted.ip() || all_of_it)
+}
+
+fn bind(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -107,4 +151,21 @@ fn tcp(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_passed_socket_stands_for_the_addresses_that_reach_it() {
+        let covers = |taken: &str, wanted: &str| {
+            super::covers(taken.parse().unwrap(), wanted.parse().unwrap())
+        };
+        assert!(covers("127.0.0.1:7878", "127.0.0.1:7878"));
+        assert!(covers("0.0.0.0:7878", "127.0.0.1:7878"));
+        assert!(covers("[::]:7878", "127.0.0.1:7878"));
+        assert!(covers("[::]:7878", "[::1]:7878"));
+        assert!(!covers("0.0.0.0:7878", "[::1]:7878"));
+        assert!(!covers("127.0.0.1:7878", "127.0.0.1:7879"));
+        assert!(!covers("127.0.0.1:7878", "0.0.0.0:7878"));
+    }
 }

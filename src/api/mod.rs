@@ -72,6 +72,21 @@ struct Context {
     config_hash: Arc<ConfigHash>,
 }
 
+impl Context {
+    /// Ends when a reload has changed who may do what, and streams that are open must end: a client
+    /// that still may comes back and goes on where it was.
+    fn rights_changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut settings = self.handle.reloader().server();
+        let opened = settings.borrow_and_update().clone();
+        async move {
+            let others =
+                |now: &Arc<Server>| (now.auth, &now.tokens) != (opened.auth, &opened.tokens);
+            // The daemon ends before the settings do.
+            let _ = settings.wait_for(others).await;
+        }
+    }
+}
+
 /// Serves the API until `stop`, then lets requests that are under way come to an end, for some
 /// seconds.
 pub async fn serve(

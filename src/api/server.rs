@@ -93,7 +93,9 @@ pub(super) async fn run(
         doors.spawn(keep(listener, places.clone(), shared.clone()));
     }
     let unix_places = Arc::new(Semaphore::new(UNIX_CONNECTIONS));
-    doors.spawn(keep(listeners.unix, unix_places, shared));
+    for socket in listeners.unix {
+        doors.spawn(keep(socket, unix_places.clone(), shared.clone()));
+    }
     stop.await;
     stopper.send_replace(true);
     while let Some(ended) = doors.join_next().await {

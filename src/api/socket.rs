@@ -12,13 +12,15 @@ use tokio::net::UnixListener;
 
 use super::listen::{ApiError, BACKLOG};
 
-/// The listening socket. Its file goes with it.
+/// A listening socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) listener: UnixListener,
-    path: PathBuf,
-    /// Device and inode of the file, to tell it from one of a later daemon.
-    identity: (u64, u64),
+    /// Its file; none if it has no name.
+    path: Option<PathBuf>,
+    /// Device and inode of the file, to tell it from one of a later daemon. The file of a socket
+    /// that was passed to us is not ours to remove.
+    ours: Option<(u64, u64)>,
 }
 
 impl Socket {
@@ -39,18 +41,35 @@ impl Socket {
         let file = fs::symlink_metadata(path).map_err(failed)?;
         Ok(Self {
             listener,
-            path: path.to_owned(),
-            identity: (file.dev(), file.ino()),
+            path: Some(path.to_owned()),
+            ours: Some((file.dev(), file.ino())),
         })
+    }
+
+    /// Takes over a socket that listens already. Its file stays when we go.
+    pub(super) fn adopt(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        Ok(Self {
+            listener: UnixListener::from_std(listener)?,
+            path: address.as_pathname().map(Path::to_owned),
+            ours: None,
+        })
+    }
+
+    /// Whether this is where it listens.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        self.path.as_deref() == Some(path)
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| (file.dev(), file.ino()) == self.identity);
-        if ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
+        let (Some(path), Some(ours)) = (&self.path, self.ours) else {
+            return;
+        };
+        let there = fs::symlink_metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == ours);
+        if there && let Err(error) = fs::remove_file(path) {
+            tracing::warn!(path = %path.display(), %error, "the socket's file stays behind");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Exit;
 use crate::config::{self, Environment, Report, Style};
 use crate::daemon;
+use crate::systemd::Passed;
 use crate::telemetry::{self, LogFormat};
 
 /// Runs the daemon in the foreground.
@@ -15,12 +16,14 @@ pub struct Args {
     /// `/etc/punctual/config.toml` and `$XDG_CONFIG_HOME/punctual/config.toml`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How log lines look, on standard error.
-    #[arg(long, value_enum, default_value = "text")]
+    /// Where log lines go, and how they look.
+    #[arg(long, value_enum, default_value = "auto")]
     log_format: LogFormat,
 }
 
 pub fn run(args: &Args) -> Exit {
+    // First of all, while there is one thread.
+    let passed = Passed::take();
     let environment = Environment::of_process();
     let loaded = config::locate(args.config.as_deref(), &environment)
         .and_then(|path| config::load(&path, &environment).map(|config| (path, config)));
@@ -28,17 +31,32 @@ pub fn run(args: &Args) -> Exit {
         Ok(loaded) => loaded,
         Err(report) => return refuse(&report),
     };
-    telemetry::start(args.log_format);
+    // Dropped last, so that the last line arrives.
+    let _log = match telemetry::start(args.log_format) {
+        Ok(log) => log,
+        Err(error) => return fail(&error),
+    };
     for warning in config.warnings.problems() {
         tracing::warn!(file = %warning.file.display(), line = warning.line, "{}", warning.message);
     }
-    match daemon::run(path, config) {
+    let ended = match passed {
+        Ok(passed) => daemon::run(path, config, passed).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match ended {
         Ok(()) => Exit::Done,
         Err(error) => {
             tracing::error!("{error}");
             Exit::Failed
         }
     }
+}
+
+/// Says it without a log.
+fn fail(error: &dyn std::error::Error) -> Exit {
+    // Without standard error there is nobody to tell; the exit code says it.
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    Exit::Failed
 }
 
 fn refuse(report: &Report) -> Exit {

@@ -37,8 +37,9 @@ pub struct JobChange {
 }
 
 impl Changes {
-    /// What `new` changes against `old`.
-    pub fn between(old: &Config, new: &Config) -> Self {
+    /// What `new` changes against `old`, the config in force, in a daemon that was started with
+    /// `started`.
+    pub fn between(started: &Config, old: &Config, new: &Config) -> Self {
         let names = |config: &Config| config.jobs.keys().cloned().collect::<BTreeSet<_>>();
         let (before, after) = (names(old), names(new));
         let changed = before
@@ -51,7 +52,7 @@ impl Changes {
             changed,
             pools: differing(&old.pools, &new.pools),
             settings: at_once(old, new),
-            restart_required: at_restart(old, new),
+            restart_required: at_restart(started, new),
         }
     }
 
@@ -156,7 +157,8 @@ mod tests {
     }
 
     fn changes(old: &str, new: &str) -> Changes {
-        Changes::between(&config(old), &config(new))
+        let old = config(old);
+        Changes::between(&old, &old, &config(new))
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Handle {
     }
 
     /// What reads the config again.
-    pub fn reloader(&self) -> &Reloader {
+    pub fn reloader(&self) -> &Arc<Reloader> {
         &self.0.reloader
     }
 

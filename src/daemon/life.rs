@@ -4,24 +4,27 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::Signal;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
-use super::driver::{Driver, Inbox, Order};
+use super::driver::{Driver, Inbox};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::signals::{Ends, hangups, reload_on_hangup};
+use super::stop::{end, last_steps, until_drained};
 use super::watch::Watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
-use crate::runner::{MarksError, Runner, RunnerError};
+use crate::runner::{MarksError, Recovery, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
+use crate::systemd::{Passed, ServiceManager};
 use crate::telemetry::Live;
 
 /// Messages that a part may be ahead of the driver by, before it waits.
@@ -32,13 +35,6 @@ const REQUESTS: usize = 1_024;
 
 /// Events that a slow listener may be behind by, before it loses the oldest.
 const EVENTS: usize = 16_384;
-
-/// How long the ledger may take to write the last rows before the daemon ends without them. They
-/// are decided again in its next life.
-const LAST_ROWS: Duration = Duration::from_secs(15);
-
-/// How long leftovers of ended attempts are waited for at the very end.
-const LAST_PROCESSES: Duration = Duration::from_secs(15);
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -76,16 +72,23 @@ pub enum DaemonError {
         /// What the system said.
         why: std::io::Error,
     },
+    /// A signal came before it was ready.
+    #[error("{0} came before the daemon was ready; nothing was started")]
+    Stopped(&'static str),
+    /// The part that decides ended by itself.
+    #[error("the driver ended by itself; this is a defect, please report it")]
+    Driver,
     /// The ledger could not take the first decisions.
     #[error("the ledger could not be written at the start: {0}")]
     Unwritable(String),
 }
 
-/// Runs the daemon on the config that was read from `path`, until a signal ends it.
-pub fn run(path: PathBuf, config: Config) -> Result<(), DaemonError> {
+/// Runs the daemon on the config that was read from `path`, until a signal ends it. It listens on
+/// `passed` too.
+pub fn run(path: PathBuf, config: Config, passed: Passed) -> Result<(), DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let done = service.block_on(live(path, config, scheduler.handle().clone()));
+    let done = service.block_on(live(path, config, passed, scheduler.handle().clone()));
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
     service.shutdown_background();
@@ -108,23 +111,15 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
 async fn live(
     path: PathBuf,
     config: Config,
+    passed: Passed,
     scheduler: tokio::runtime::Handle,
 ) -> Result<(), DaemonError> {
     let started_at = clock::now();
-    let signals = |why| DaemonError::System {
-        what: "signals",
-        why,
-    };
-    let mut ends = Ends::listen().map_err(signals)?;
-    let hangups = hangups().map_err(signals)?;
+    let (mut ends, hangups) = signals()?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let listeners = api::Listeners::bind(&config.server).await?;
-    let marks = memory::marks_folder(&config.runtime, &config.store.path);
-    let recovery = memory::clear(&marks.map_err(|why| DaemonError::Folder {
-        path: config.runtime.clone(),
-        why,
-    })?)?;
+    let listeners = api::Listeners::bind(&config.server, passed).await?;
+    let recovery = clear(&config)?;
     let memory = memory::of(recovered, &recovery.leftovers);
     let (dispatcher, first) = Dispatcher::recover(
         config.node.name.clone(),
@@ -134,7 +129,10 @@ async fn live(
         clock::now(),
     );
     let (claims, claimed) = mpsc::unbounded_channel();
-    let first = settle(&ledger, first, &claims).await?;
+    let first = tokio::select! {
+        settled = settle(&ledger, first, &claims) => settled?,
+        signal = ends.next() => return Err(DaemonError::Stopped(signal)),
+    };
     let marks = recovery.begin()?;
 
     let (reports, reported) = mpsc::channel(INBOX);
@@ -142,7 +140,13 @@ async fn live(
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
-    let reloader = Arc::new(Reloader::new(path.clone(), config.clone(), orders.clone()));
+    let (manager, herald) = ServiceManager::of_process();
+    let reloader = Arc::new(Reloader::new(
+        path.clone(),
+        config.clone(),
+        orders.clone(),
+        manager.clone(),
+    ));
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
@@ -159,7 +163,7 @@ async fn live(
         started_at,
         live: Live::begin(started_at, events.subscribe()),
     }));
-    tokio::spawn(crate::telemetry::news(events.subscribe()));
+    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
         dispatcher,
         engine: engine.clone(),
@@ -182,110 +186,58 @@ async fn live(
     };
     let driver = scheduler.spawn(driver.run(first, inbox));
     let (stop_api, api_stopped) = oneshot::channel::<()>();
-    let stopped = async {
-        // A dropped sender ends the API just the same.
-        let _ = api_stopped.await;
-    };
+    // A dropped sender ends the API just the same.
+    let stopped = async { drop(api_stopped.await) };
+    tokio::spawn(herald.run(handle.clone()));
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
-    let watched = config.scheduler.watch_config.then(|| Watch::start(path));
-    let watching = watched
-        .flatten()
-        .map(|watch| tokio::spawn(watch.run(reloader.clone())));
-    say_ready(&config);
-
-    until_drained(
-        &mut ends,
-        &orders,
-        &runner,
-        || reloader.config().scheduler.shutdown_grace,
-        driver,
-    )
-    .await;
-    reloads.abort();
-    watching.inspect(tokio::task::JoinHandle::abort);
-    let _ = stop_api.send(());
-    end("API", api).await;
-    until_idle(&runner).await;
-    engine.stop().await?;
-    ledger.close(LAST_ROWS).await?;
-    tracing::info!("stopped");
-    Ok(())
-}
-
-fn say_ready(config: &Config) {
+    let watching = watch(&config, path, &reloader);
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
         socket = %config.server.unix_socket.display(),
         "ready"
     );
+    manager.ready();
+
+    let grace = || reloader.config().scheduler.shutdown_grace;
+    let drained = until_drained(&mut ends, &orders, &runner, grace, &manager, driver).await;
+    reloads.abort();
+    watching.inspect(JoinHandle::abort);
+    let _ = stop_api.send(());
+    end("API", api).await;
+    last_steps(&runner, engine, &ledger).await?;
+    news.abort();
+    tracing::info!("stopped");
+    manager.farewell().await;
+    drained
 }
 
-/// Waits until no process of any attempt is left, not for ever.
-async fn until_idle(runner: &Runner) {
-    tokio::select! {
-        () = runner.idle() => {}
-        () = clock::elapse(LAST_PROCESSES) => {
-            tracing::error!("processes of ended attempts are still there; ending without them");
-        }
-    }
+/// From here on no signal kills the process.
+fn signals() -> Result<(Ends, Signal), DaemonError> {
+    let failed = |why| DaemonError::System {
+        what: "signals",
+        why,
+    };
+    Ok((Ends::listen().map_err(failed)?, hangups().map_err(failed)?))
 }
 
-/// Waits for a signal, then lets the driver come to its end: with what runs given `grace`, less if
-/// a second signal comes.
-async fn until_drained(
-    ends: &mut Ends,
-    orders: &mpsc::Sender<Order>,
-    runner: &Runner,
-    grace: impl Fn() -> Duration,
-    mut driver: tokio::task::JoinHandle<()>,
-) {
-    let signal = tokio::select! {
-        signal = ends.next() => signal,
-        _ = &mut driver => {
-            tracing::error!("the driver ended by itself; this is a defect, please report it");
-            return;
-        }
-    };
-    let grace = grace();
-    tracing::info!(
-        signal,
-        grace_s = grace.as_secs_f64(),
-        "stopping; a second signal hurries"
-    );
-    order(orders, Input::Drain).await;
-    let hurried = tokio::select! {
-        _ = &mut driver => return,
-        signal = ends.next() => {
-            tracing::warn!(signal, "hurrying");
-            true
-        }
-        () = clock::elapse(grace) => false,
-    };
-    order(orders, Input::StopAll).await;
-    if hurried {
-        runner.hurry();
-    }
-    loop {
-        tokio::select! {
-            _ = &mut driver => return,
-            signal = ends.next() => {
-                tracing::warn!(signal, "hurrying");
-                runner.hurry();
-            }
-        }
-    }
+/// Reads the start marks and ends what still runs of the life before.
+fn clear(config: &Config) -> Result<Recovery, DaemonError> {
+    let marks = memory::marks_folder(&config.runtime, &config.store.path);
+    let marks = marks.map_err(|why| DaemonError::Folder {
+        path: config.runtime.clone(),
+        why,
+    })?;
+    Ok(memory::clear(&marks)?)
 }
 
-async fn order(orders: &mpsc::Sender<Order>, input: Input) {
-    let order = Order {
-        input,
-        applied: None,
-    };
-    if orders.send(order).await.is_err() {
-        tracing::debug!("the driver has ended already");
-    }
+/// Reloads when the files change, where the config wants that.
+fn watch(config: &Config, path: PathBuf, reloader: &Arc<Reloader>) -> Option<JoinHandle<()>> {
+    let watch = config.scheduler.watch_config.then(|| Watch::start(path));
+    watch
+        .flatten()
+        .map(|watch| tokio::spawn(watch.run(reloader.clone())))
 }
 
 /// Makes the first decisions durable, before anything is started or marked anew.
@@ -328,14 +280,6 @@ async fn on<T: Send + 'static>(
         why: std::io::Error::other(error),
     };
     runtime.spawn(future).await.map_err(gone)
-}
-
-async fn end(what: &str, task: tokio::task::JoinHandle<Result<(), api::ApiError>>) {
-    match task.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(what, %error, "ended badly"),
-        Err(error) => tracing::error!(what, %error, "died"),
-    }
 }
 
 /// Makes the folder of the ledger, for its user alone.

@@ -12,6 +12,7 @@ mod memory;
 mod perform;
 mod reload;
 mod signals;
+mod stop;
 mod watch;
 
 pub use handle::{AskError, Handle, Readiness};

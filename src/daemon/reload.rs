@@ -11,14 +11,18 @@ use super::driver::Order;
 use crate::clock;
 use crate::config::{self, Changes, Config, Environment, Report, Server};
 use crate::dispatch::Input;
+use crate::systemd::ServiceManager;
 
 /// Reads the config again and has what changed take effect. One reload at a time.
 pub struct Reloader {
     path: PathBuf,
+    /// What the daemon was started with: some settings hold until the next start.
+    started: Config,
     config: Mutex<Arc<Config>>,
     last: Mutex<Option<LastReload>>,
     one_at_a_time: tokio::sync::Mutex<()>,
     orders: mpsc::Sender<Order>,
+    manager: ServiceManager,
     server: watch::Sender<Arc<Server>>,
 }
 
@@ -54,14 +58,21 @@ fn count(report: &Report) -> String {
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf, config: Config, orders: mpsc::Sender<Order>) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        config: Config,
+        orders: mpsc::Sender<Order>,
+        manager: ServiceManager,
+    ) -> Self {
         Self {
             path,
             server: watch::Sender::new(Arc::new(config.server.clone())),
-            config: Mutex::new(Arc::new(config)),
+            config: Mutex::new(Arc::new(config.clone())),
+            started: config,
             last: Mutex::new(None),
             one_at_a_time: tokio::sync::Mutex::new(()),
             orders,
+            manager,
         }
     }
 
@@ -83,13 +94,27 @@ impl Reloader {
     /// What a reload would change now.
     pub async fn changes(&self) -> Result<Changes, ReloadError> {
         let new = self.read().await?;
-        Ok(Changes::between(&self.config(), &new))
+        Ok(self.against(&new))
     }
 
-    /// Reads the files and takes them, all or nothing. Returns once the change is durable.
-    pub async fn reload(&self, by: &str) -> Result<Changes, ReloadError> {
+    fn against(&self, new: &Config) -> Changes {
+        Changes::between(&self.started, &self.config(), new)
+    }
+
+    /// Reads the files and takes them, all or nothing. Returns once the change is durable; it goes
+    /// on to its end even if whoever asked does not wait for that.
+    pub async fn reload(self: &Arc<Self>, by: &str) -> Result<Changes, ReloadError> {
+        let (this, by) = (self.clone(), by.to_owned());
+        let reload = tokio::spawn(async move { this.reload_in_turn(&by).await });
+        // A reload that died says so itself; nothing is known of what it changed.
+        reload.await.unwrap_or(Err(ReloadError::Gone))
+    }
+
+    async fn reload_in_turn(&self, by: &str) -> Result<Changes, ReloadError> {
         let _turn = self.one_at_a_time.lock().await;
+        self.manager.reloading();
         let outcome = self.take().await;
+        self.manager.reloaded();
         let errors = match &outcome {
             Err(ReloadError::Config(report)) => report.len(),
             Ok(_) | Err(ReloadError::Gone) => 0,
@@ -111,7 +136,7 @@ impl Reloader {
 
     async fn take(&self) -> Result<Changes, ReloadError> {
         let new = Arc::new(self.read().await?);
-        let changes = Changes::between(&self.config(), &new);
+        let changes = self.against(&new);
         let (applied, durable) = oneshot::channel();
         let input = Input::Reload {
             plans: new.jobs.clone(),

@@ -63,7 +63,7 @@ impl Watch {
 }
 
 /// How it went is in the log: nobody waits for an answer to a change of a file.
-async fn reload(reloader: &Reloader) {
+async fn reload(reloader: &Arc<Reloader>) {
     let _ = reloader.reload("watch_config").await;
 }
 

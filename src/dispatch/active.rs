@@ -32,6 +32,8 @@ pub(super) struct Live {
     pub(super) phase: Phase,
     /// The attempt that runs, once it has started.
     pub(super) attempt: Option<Attempt>,
+    /// It has its slot, and its row is on its way to say so: the process comes after that.
+    pub(super) announced: bool,
 }
 
 /// How far it has come.
@@ -76,8 +78,10 @@ impl Active {
         self.runs.values()
     }
 
-    pub(super) fn nothing_runs(&self) -> bool {
-        self.holding == 0
+    /// Whether no run has a slot, and nobody waits to hear of a manual run.
+    pub(super) fn nothing_is_under_way(&self) -> bool {
+        let promised = |live: &Live| matches!(live.phase, Phase::Inserting { reply: Some(_) });
+        self.holding == 0 && !self.runs.values().any(promised)
     }
 
     /// Claims a run in the ledger.
@@ -106,6 +110,7 @@ impl Active {
                 plan: plan.clone(),
                 phase,
                 attempt: None,
+                announced: false,
             },
         );
     }
@@ -149,7 +154,7 @@ impl Active {
         };
         if !draining && self.pools.take(&live.plan.pool) {
             self.holding += 1;
-            hand_to_runner(live, out);
+            self.begin(id, out);
             return;
         }
         live.phase = Phase::Waiting;
@@ -179,7 +184,28 @@ impl Active {
             .expect("a run leaves its queue when it is removed");
         self.holding += 1;
         out.touch(&live.run.job);
-        hand_to_runner(live, out);
+        self.begin(id, out);
+    }
+
+    /// The moment of the start. A claimed fire goes at once: its start mark tells the next life
+    /// that it may have run. A run that is `queued` in the ledger would be run again by the next
+    /// life if mark and all were lost with the power, so its row says `running` before it does.
+    fn begin(&mut self, id: RunId, out: &mut Out) {
+        let Some(live) = self.runs.get_mut(&id) else {
+            return;
+        };
+        live.phase = Phase::Running { stopping: None };
+        live.attempt = None;
+        live.run.attempts += 1;
+        if live.run.status == Status::Queued {
+            live.run.status = Status::Running;
+            live.announced = true;
+            let first = || (live.run.job.clone(), 0);
+            self.claiming.entry(id).or_insert_with(first).1 += 1;
+            out.start(live.run.clone());
+        } else {
+            hand_to_runner(live, out);
+        }
     }
 
     /// Takes a run out, with its slot or its place in the queue.
@@ -230,11 +256,9 @@ impl Live {
     }
 }
 
-/// The moment of the start. The `running` row is written behind it, when the runner has started it.
-fn hand_to_runner(live: &mut Live, out: &mut Out) {
-    live.phase = Phase::Running { stopping: None };
-    live.run.attempts += 1;
-    live.attempt = None;
+/// The process starts now; what is known of it is written behind it.
+pub(super) fn hand_to_runner(live: &mut Live, out: &mut Out) {
+    live.announced = false;
     out.push(Effect::Start(Box::new(Start {
         run: live.run.clone(),
         attempt: live.run.attempts,

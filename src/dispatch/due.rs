@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::active::{Active, Phase};
+use super::active::{Active, Phase, hand_to_runner};
 use super::job_state::{Claim, JobState};
 use super::out::Out;
 use super::{Answer, Dispatcher, HORIZON, LEAD, Refusal, View, view};
-use crate::job::{ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
+use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
 
 impl JobState {
     /// Decides everything that is due at `view.now`, then claims what comes next.
@@ -142,6 +142,9 @@ impl JobState {
         out: &mut Out,
     ) {
         while let Some(nominal) = self.next_undecided().filter(|&nominal| wanted(nominal)) {
+            if self.claims_pile_up() {
+                return;
+            }
             let mut run = self.fire(nominal, Trigger::Schedule, view);
             run.status = Status::Scheduled;
             active.claim(run.clone(), out);
@@ -204,6 +207,9 @@ impl Dispatcher {
             return;
         };
         let Phase::Inserting { reply } = live.phase else {
+            if live.announced {
+                self.announced(id, now, out);
+            }
             return;
         };
         let job = live.run.job.clone();
@@ -224,5 +230,43 @@ impl Dispatcher {
             return;
         }
         state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
+    }
+
+    /// The row of a run says durably that it runs: its process may start, if it is still wanted.
+    fn announced(&mut self, id: RunId, now: Timestamp, out: &mut Out) {
+        let Some(live) = self.active.get_mut(id) else {
+            return;
+        };
+        let stopping = match live.phase {
+            Phase::Running { stopping } => stopping,
+            _ => None,
+        };
+        if let Some(cause) = stopping {
+            let end = AttemptEnd::Stopped {
+                cause,
+                code: None,
+                signal: None,
+            };
+            let attempt = live.run.attempts;
+            self.ended(id, attempt, end, now, now, out);
+        } else if self.draining {
+            self.put_back(id, now, out);
+        } else {
+            hand_to_runner(live, out);
+        }
+    }
+
+    /// The daemon drains before the process has started: the next life starts it.
+    fn put_back(&mut self, id: RunId, now: Timestamp, out: &mut Out) {
+        let Some(mut live) = self.active.remove(id) else {
+            return;
+        };
+        live.run.status = Status::Queued;
+        live.run.attempts -= 1;
+        out.run(&live.run, now);
+        if let Some(state) = self.jobs.get_mut(&live.run.job) {
+            state.forget(id);
+            out.touch(&live.run.job);
+        }
     }
 }

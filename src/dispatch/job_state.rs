@@ -18,6 +18,10 @@ use crate::schedule::Schedule;
 /// its first instant, and a 100 ms job does not write ten times a second.
 const PAUSED_STRIDE: Duration = Duration::from_millis(800);
 
+/// The most claims of a job that wait for the ledger: more than ten jobs of every 100 ms make in a
+/// stall of three seconds.
+const MAX_UNANSWERED: usize = 256;
+
 /// One job: its plan, its mark, its claims and its runs.
 #[derive(Debug)]
 pub(super) struct JobState {
@@ -152,6 +156,12 @@ impl JobState {
         run
     }
 
+    /// Whether the ledger has so many claims to answer that no more are made until it does.
+    pub(super) fn claims_pile_up(&self) -> bool {
+        let unanswered = self.claims.iter().filter(|claim| !claim.durable);
+        unanswered.count() >= MAX_UNANSWERED
+    }
+
     /// When this job next needs a look: a claimed fire is due, the next one is to be claimed, a
     /// waiting run reaches its deadline, a pause ends.
     pub(super) fn next_wake(
@@ -170,7 +180,10 @@ impl JobState {
             .front()
             .filter(|claim| claim.durable)
             .map(|claim| claim.run.due_at);
-        let claim = self.next_undecided().map(|nominal| {
+        let undecided = self
+            .next_undecided()
+            .filter(|_| paused || !self.claims_pile_up());
+        let claim = undecided.map(|nominal| {
             if paused {
                 let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
                 // A look that is asked for already is not put off: runs that end meanwhile would

@@ -122,6 +122,10 @@ impl JobState {
     /// One missed instant gets its run, which waits in line.
     fn catch_up(&mut self, nominal: Timestamp, view: View<'_>, active: &mut Active, out: &mut Out) {
         let mut run = self.fire(nominal, Trigger::CatchUp, view);
+        if active.get(run.id).is_some() {
+            // The clock went back and forth, and its fire of the first time is still under way.
+            return;
+        }
         run.status = Status::Queued;
         run.queued_at = Some(view.now);
         self.in_line.push_back(run.id);

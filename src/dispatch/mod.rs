@@ -174,7 +174,7 @@ impl Dispatcher {
                 out.arm(name, at);
             }
         }
-        if self.draining && self.active.nothing_runs() {
+        if self.draining && self.active.nothing_is_under_way() {
             out.push(Effect::Drained);
         }
         out.into_effects()

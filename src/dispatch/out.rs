@@ -28,6 +28,12 @@ impl Out {
         self.writes.push(Write::Claim(run));
     }
 
+    /// A run is about to start: something waits for its row.
+    pub(super) fn start(&mut self, run: Run) {
+        self.urgent = true;
+        self.writes.push(Write::Start(run));
+    }
+
     /// A changed run: its row, and news of it. A span that grows within one step is one piece of
     /// news.
     pub(super) fn run(&mut self, run: &Run, at: Timestamp) {

@@ -48,6 +48,10 @@ impl Dispatcher {
             live.phase = Phase::Running {
                 stopping: Some(cause),
             };
+            if live.announced {
+                // The runner does not have it, and will not get it.
+                return;
+            }
             out.push(Effect::Stop {
                 run: id,
                 attempt: live.run.attempts,

@@ -16,6 +16,11 @@ pub enum Write {
     Claim(Run),
     /// A run's row, whole, made or replaced by id.
     Run(Run),
+    /// A run whose durable status is `queued` is about to be started: its row (`running`) is put
+    /// as [`Write::Run`] puts it, and once it is durable it is acknowledged as a claim is, as
+    /// [`ClaimOutcome::Claimed`]. One that the ledger refuses is never durable, and is answered
+    /// [`ClaimOutcome::Decided`].
+    Start(Run),
     /// A claim taken back: its row goes if it would give way to a claim.
     Withdraw(RunId),
     /// An attempt's row, whole, made or replaced by (run, number).
@@ -35,7 +40,7 @@ pub enum Write {
     SchedulerPaused(bool),
 }
 
-/// What became of a claim.
+/// What became of a claim, or of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimOutcome {
     /// The row is durable and ours.

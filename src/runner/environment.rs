@@ -18,7 +18,12 @@ const CLEAN: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TZ"];
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The daemon's own affairs with its service manager and its clients, never a job's.
-const WITHHELD: [&str; 3] = ["NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "PUNCTUAL_TOKEN"];
+const WITHHELD: [&str; 4] = [
+    "NOTIFY_SOCKET",
+    "CREDENTIALS_DIRECTORY",
+    "JOURNAL_STREAM",
+    "PUNCTUAL_TOKEN",
+];
 const WITHHELD_BEGINNINGS: [&str; 3] = ["LISTEN_", "WATCHDOG_", "PUNCTUAL_PARAM_"];
 
 /// The largest file that a value or an environment is read from, in bytes.

@@ -31,7 +31,7 @@ pub enum Urgency {
 /// The answer to a batch that is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acked {
-    /// What became of each claim of the batch, in its order.
+    /// What became of each claim and each start of the batch, in its order.
     pub claims: Vec<(RunId, ClaimOutcome)>,
 }
 

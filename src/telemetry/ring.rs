@@ -87,6 +87,7 @@ fn weight(entry: &Entry) -> usize {
         EventKind::Warning { message, .. } => message.len(),
         EventKind::JobPaused { .. }
         | EventKind::SchedulerPaused { .. }
+        | EventKind::Reloaded
         | EventKind::ClockStepped { .. } => 0,
     };
     WEIGHT + extra

@@ -77,29 +77,20 @@ impl Place {
 
     /// Starts a daemon.
     pub fn spawn(&self) -> Daemon {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_punctual"))
-            .args(["serve", "--log-format", "json", "--config"])
-            .arg(self.path("config.toml"))
-            .env("RUST_LOG", "info")
-            .env("RUNTIME_DIRECTORY", self.path("run"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (lines, log) = channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                if lines.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Daemon {
-            child,
-            log,
-            seen: Vec::new(),
-        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_punctual"));
+        command.args(self.arguments()).stdin(Stdio::null());
+        Daemon::spawn(self.with_folders(&mut command))
+    }
+
+    /// Has a daemon keep everything here.
+    pub fn with_folders<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("RUNTIME_DIRECTORY", self.path("run"))
+    }
+
+    /// What a daemon here is called with.
+    pub fn arguments(&self) -> [String; 5] {
+        let config = self.path("config.toml").display().to_string();
+        ["serve", "--log-format", "json", "--config", &config].map(str::to_owned)
     }
 
     /// All rows of the ledger, by job and instant.
@@ -172,6 +163,29 @@ impl Place {
 }
 
 impl Daemon {
+    /// Starts a daemon by this command.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (lines, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            log,
+            seen: Vec::new(),
+        }
+    }
+
     /// Waits for a log line that contains this, and returns it.
     pub fn wait_for_log(&mut self, text: &str) -> String {
         let deadline = clock::monotonic() + PATIENCE;

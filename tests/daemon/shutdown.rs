@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::daemon::{Place, wait_until};
+use crate::http::Door;
 
 const LONG: &str = "[scheduler]\nshutdown_grace = \"1s\"\n[jobs.long]\nevery = \"1s\"\n\
     kill_timeout = \"500ms\"\nshell = 'touch $PLACE/started; trap \"\" TERM; while :; do sleep 1; done'";
@@ -63,4 +64,82 @@ fn a_claim_that_a_shutdown_took_is_caught_up_in_the_next_life() {
     });
     assert_eq!(place.lines("ran"), ["ran"]);
     assert_eq!(place.rows().len(), 1);
+}
+
+#[test]
+fn queued_runs_wait_for_the_next_life() {
+    let place = Place::new(
+        "[scheduler]\nshutdown_grace = \"100ms\"\n[pools.one]\nslots = 1\n\
+         [jobs.first]\nevery = \"1000d\"\npool = \"one\"\nkill_timeout = \"100ms\"\n\
+         shell = '[ -e $PLACE/go ] || exec sleep 600'\n\
+         [jobs.second]\nevery = \"1000d\"\npool = \"one\"\nshell = 'echo ran >> $PLACE/ran'\n",
+    );
+    let daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    for job in ["first", "second"] {
+        let trigger = door.post(&format!("/api/v1/jobs/{job}/trigger"));
+        assert_eq!(trigger.status(), 202);
+    }
+    let status = |job: &str| {
+        let rows = place.rows();
+        let row = rows.iter().find(|row| row.job == job);
+        row.map(|row| (row.status.clone(), row.reason.clone()))
+    };
+    wait_until("a run and a queue", || {
+        let both = (status("first")?.0, status("second")?.0);
+        (both == ("running".to_owned(), "queued".to_owned())).then_some(())
+    });
+    assert!(daemon.terminate().success());
+    let cancelled = ("cancelled".to_owned(), Some("shutdown".to_owned()));
+    assert_eq!(status("first"), Some(cancelled.clone()));
+    assert_eq!(status("second").unwrap().0, "queued");
+    assert_eq!(place.processes(), Vec::<u32>::new());
+
+    let _daemon = place.start();
+    wait_until("the queued run", || {
+        (status("second")?.0 == "succeeded").then_some(())
+    });
+    assert_eq!(place.lines("ran"), ["ran"]);
+    assert_eq!(status("first"), Some(cancelled));
+}
+
+#[test]
+fn while_it_drains_nothing_new_is_taken_and_questions_are_answered() {
+    let place = Place::new(
+        "[scheduler]\nshutdown_grace = \"1h\"\n[jobs.long]\nevery = \"1000d\"\n\
+         shell = 'touch $PLACE/started; while [ ! -e $PLACE/go ]; do sleep 0.05; done'\n\
+         [jobs.other]\nevery = \"1s\"\ncommand = [\"true\"]\n",
+    );
+    let mut daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    assert_eq!(door.post("/api/v1/jobs/long/trigger").status(), 202);
+    wait_until("a start", || place.path("started").exists().then_some(()));
+    // Ctrl-C is the same.
+    daemon.signal(Signal::INT);
+    daemon.wait_for_log("stopping");
+    wait_until("the drain", || {
+        (door.get("/readyz").status() == 503).then_some(())
+    });
+    let refused = door.post("/api/v1/jobs/other/trigger").send();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let jobs = door.get("/api/v1/jobs").ok();
+    assert_eq!(jobs["items"].as_array().unwrap().len(), 2);
+    let drained_at = punctual::clock::now().as_microsecond();
+    std::fs::write(place.path("go"), "").unwrap();
+    assert_eq!(daemon.wait().code(), Some(0));
+    let rows = place.rows();
+    let long = rows.iter().find(|row| row.job == "long").unwrap();
+    assert_eq!(
+        long.status, "succeeded",
+        "within the grace it may end by itself"
+    );
+    let late = |row: &crate::daemon::Row| row.started_at.is_some_and(|at| at > drained_at);
+    assert!(!rows.iter().any(late), "nothing new is started: {rows:?}");
+    let manual = |row: &&crate::daemon::Row| row.job == "other" && row.trigger == "manual";
+    assert_eq!(
+        rows.iter().find(manual),
+        None,
+        "what was refused leaves no row"
+    );
+    assert_eq!(place.processes(), Vec::<u32>::new());
 }

@@ -35,7 +35,7 @@ impl Ledger {
         let over: Vec<Run> = writes
             .iter()
             .filter_map(|write| match write {
-                Write::Claim(run) | Write::Run(run) => self.runs.get(&run.id),
+                Write::Claim(run) | Write::Run(run) | Write::Start(run) => self.runs.get(&run.id),
                 Write::Withdraw(id) => self.runs.get(id),
                 _ => None,
             })
@@ -61,6 +61,10 @@ impl Ledger {
         match write {
             Write::Claim(run) => return Some((run.id, self.claim(run))),
             Write::Run(run) => self.put(run.clone()),
+            Write::Start(run) => {
+                self.put(run.clone());
+                return Some((run.id, ClaimOutcome::Claimed));
+            }
             Write::Withdraw(id) => self.withdraw(*id),
             Write::Attempt(attempt) => {
                 assert!(

@@ -378,3 +378,29 @@ async fn figures_are_drawn_from_what_ran() {
         None
     );
 }
+
+#[tokio::test]
+async fn a_start_is_acknowledged_among_the_claims() {
+    let home = Home::new();
+    let queued = fire("a", t(1), Status::Queued);
+    let running = fire("a", t(1), Status::Running);
+    let other = fire("a", t(2), Status::Scheduled);
+    home.write(vec![Write::Run(queued)]).await;
+    let batch = vec![
+        Write::Claim(other.clone()),
+        Write::Start(running.clone()),
+        Write::Claim(running.clone()),
+    ];
+    for _ in 0..2 {
+        let acked = home.write(batch.clone()).await;
+        let expected = [
+            (other.id, ClaimOutcome::Claimed),
+            (running.id, ClaimOutcome::Claimed),
+            (running.id, ClaimOutcome::Decided),
+        ];
+        assert_eq!(acked.claims, expected);
+        let row = home.reader.run(running.id).await.unwrap();
+        assert_eq!(row.as_ref(), Some(&running));
+    }
+    assert_eq!(home.ledger.health().refused, 0);
+}

@@ -30,6 +30,7 @@ enum What<'a> {
         paused: bool,
         by: &'a str,
     },
+    Reload {},
     Clock {
         by_s: f64,
     },
@@ -55,6 +56,7 @@ impl<'a> Event<'a> {
                 paused: *paused,
                 by,
             },
+            EventKind::Reloaded => What::Reload {},
             EventKind::ClockStepped { by_s } => What::Clock { by_s: *by_s },
             EventKind::Warning { job, message } => What::Warning { job, message },
         };
@@ -70,6 +72,7 @@ impl<'a> Event<'a> {
             What::Run { .. } => "run",
             What::Job { .. } => "job",
             What::Scheduler { .. } => "scheduler",
+            What::Reload {} => "reload",
             What::Clock { .. } => "clock",
             What::Warning { .. } => "warning",
         }

@@ -123,24 +123,21 @@ impl FromIterator<State> for JobCounts {
 /// How a reload went.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LastReload {
-    /// When.
-    pub at: Time,
-    /// Who asked.
-    pub by: String,
+    pub(crate) at: Time,
+    pub(crate) by: String,
     /// Whether the files were taken.
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// How many errors they had.
-    pub errors: usize,
+    pub(crate) errors: usize,
 }
 
 impl From<daemon::LastReload> for LastReload {
     fn from(last: daemon::LastReload) -> Self {
-        let daemon::LastReload { at, by, ok, errors } = last;
         Self {
-            at: at.into(),
-            by,
-            ok,
-            errors,
+            at: last.at.into(),
+            by: last.by,
+            ok: last.ok,
+            errors: last.errors,
         }
     }
 }

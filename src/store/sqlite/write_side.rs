@@ -139,7 +139,7 @@ fn apply_all(
                 Ok(None) => {}
                 Err(error) => {
                     refused += refuse(error, write)?;
-                    if let Write::Claim(run) = write {
+                    if let Write::Claim(run) | Write::Start(run) = write {
                         // Without a row of its own it must not run.
                         outcomes.push((run.id, ClaimOutcome::Decided));
                     }
@@ -183,6 +183,10 @@ fn apply_row(
             return Ok(Some((run.id, outcome)));
         }
         Write::Run(run) => apply::put_run(connection, run)?,
+        Write::Start(run) => {
+            apply::put_run(connection, run)?;
+            return Ok(Some((run.id, ClaimOutcome::Claimed)));
+        }
         Write::Withdraw(id) => apply::withdraw(connection, *id)?,
         Write::Job(flags) => apply::put_flags(connection, flags)?,
         Write::Schedule { job, at, spec } => {
