@@ -59,6 +59,11 @@ struct Warning {
     message: String,
 }
 
+#[derive(Deserialize)]
+struct OfReload {
+    at: Time,
+}
+
 /// Events are missing here.
 #[derive(Deserialize)]
 struct Gap {
@@ -129,6 +134,10 @@ fn in_words(event: &ServerEvent, view: &View) -> Option<String> {
         "warning" => {
             let Warning { at, job, message } = event.read().ok()?;
             (Some(at), format!("{job}  warning: {}", printable(&message)))
+        }
+        "reload" => {
+            let OfReload { at } = event.read().ok()?;
+            (Some(at), "the configuration was reloaded".to_owned())
         }
         "gap" => {
             let Gap { message } = event.read().ok()?;

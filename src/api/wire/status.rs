@@ -123,12 +123,12 @@ impl FromIterator<State> for JobCounts {
 /// How a reload went.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LastReload {
-    at: Time,
-    by: String,
+    pub(crate) at: Time,
+    pub(crate) by: String,
     /// Whether the files were taken.
-    ok: bool,
+    pub(crate) ok: bool,
     /// How many errors they had.
-    errors: usize,
+    pub(crate) errors: usize,
 }
 
 impl From<daemon::LastReload> for LastReload {
@@ -138,18 +138,6 @@ impl From<daemon::LastReload> for LastReload {
             by: last.by,
             ok: last.ok,
             errors: last.errors,
-        }
-    }
-}
-
-impl From<daemon::LastReload> for LastReload {
-    fn from(last: daemon::LastReload) -> Self {
-        let daemon::LastReload { at, by, ok, errors } = last;
-        Self {
-            at: at.into(),
-            by,
-            ok,
-            errors,
         }
     }
 }
