@@ -77,6 +77,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// The peer that the connection put into the request.
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<Self>().copied();
+        peer.ok_or_else(|| Problem::new(Kind::Internal, "the connection has no known peer"))
+    }
+}
+
 /// The rules of the daemon.
 #[derive(Debug)]
 pub(super) struct Gate {

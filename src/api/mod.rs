@@ -8,8 +8,11 @@
 mod access;
 mod asked;
 mod audit;
+mod awaited;
 mod config;
 mod error;
+mod events;
+mod follow;
 mod health;
 mod host;
 mod jobs;
@@ -19,10 +22,15 @@ mod patience;
 mod pattern;
 mod routes;
 mod runs;
+mod said;
 mod scheduler;
+mod seats;
 mod server;
 mod socket;
+mod sse;
+mod status;
 mod steer;
+mod upcoming;
 pub mod wire;
 
 use std::future::Future;
@@ -42,6 +50,8 @@ use crate::config::Server;
 use crate::daemon::Handle;
 use access::{Caller, Gate};
 use error::{Kind, Problem};
+use seats::Seats;
+use status::ConfigHash;
 
 pub use listen::{ApiError, Listeners};
 pub use routes::{Need, Pace, Route, table as routes};
@@ -58,6 +68,23 @@ struct Context {
     handle: Handle,
     /// Turns true when the API is to end.
     stopping: watch::Receiver<bool>,
+    seats: Seats,
+    config_hash: Arc<ConfigHash>,
+}
+
+impl Context {
+    /// Ends when a reload has changed who may do what, and streams that are open must end: a client
+    /// that still may comes back and goes on where it was.
+    fn rights_changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut settings = self.handle.reloader().server();
+        let opened = settings.borrow_and_update().clone();
+        async move {
+            let others =
+                |now: &Arc<Server>| (now.auth, &now.tokens) != (opened.auth, &opened.tokens);
+            // The daemon ends before the settings do.
+            let _ = settings.wait_for(others).await;
+        }
+    }
 }
 
 /// Serves the API until `stop`, then lets requests that are under way come to an end, for some
@@ -74,6 +101,8 @@ pub async fn serve(
     let context = Context {
         handle,
         stopping: stopping.clone(),
+        seats: Seats::new(),
+        config_hash: Arc::default(),
     };
     let app = routes::router(routes)
         .layer(middleware::from_fn_with_state(Arc::new(gates), pass))

@@ -1,14 +1,14 @@
 //! What a run printed.
 
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::Context;
-use super::access::Caller;
+use super::access::{Caller, Peer};
 use super::asked::{Asked, RunPath};
 use super::error::{Kind, Problem};
-use super::runs;
+use super::{Context, follow, runs, sse};
 use crate::job::Run;
 use crate::runner::{CapturedOutput, Stream};
 
@@ -17,9 +17,9 @@ use crate::runner::{CapturedOutput, Stream};
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Of which attempt; the last one when none is named.
-    attempt: Option<u32>,
+    pub(super) attempt: Option<u32>,
     /// Of which stream; of both when none is named.
-    stream: Option<Stream>,
+    pub(super) stream: Option<Stream>,
 }
 
 type Text = ([(HeaderName, HeaderValue); 2], Vec<u8>);
@@ -27,21 +27,33 @@ type Text = ([(HeaderName, HeaderValue); 2], Vec<u8>);
 /// GET `/runs/{id}/output`
 pub(super) async fn show(
     State(context): State<Context>,
+    peer: Peer,
     caller: Caller,
     RunPath(id): RunPath,
+    headers: HeaderMap,
     Asked(which): Asked<Which>,
-) -> Result<Text, Problem> {
+) -> Result<Response, Problem> {
     let run = runs::find(&context, &caller, id).await?;
+    if sse::is_wanted(&headers) {
+        return follow::follow(context, peer, &headers, id, which);
+    }
+    let text = of_now(&context, &run, &which).await?;
+    Ok(text.into_response())
+}
+
+/// What there is at this moment.
+async fn of_now(context: &Context, run: &Run, which: &Which) -> Result<Text, Problem> {
+    let id = run.id;
     let output = match which.attempt {
         Some(attempt) if attempt == 0 || attempt > run.attempts => {
             let why = format!("it has {} attempts, and not {attempt}", run.attempts);
             return Err(Problem::no_output(id, &why));
         }
         _ if run.attempts == 0 => return Err(Problem::no_output(id, "it did not start")),
-        Some(attempt) => of_attempt(&context, &run, attempt).await?,
-        None => match of_attempt(&context, &run, run.attempts).await? {
+        Some(attempt) => of_attempt(context, run, attempt).await?,
+        None => match of_attempt(context, run, run.attempts).await? {
             // An attempt that could not be started may have none, and the one before it some.
-            None => stored(&context, &run, None).await?,
+            None => stored(context, run, None).await?,
             some => some,
         },
     };
@@ -61,7 +73,8 @@ pub(super) async fn show(
     Ok((headers, bytes))
 }
 
-async fn of_attempt(
+/// What an attempt has printed, so far or to its end.
+pub(super) async fn of_attempt(
     context: &Context,
     run: &Run,
     attempt: u32,

@@ -7,7 +7,9 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
 use super::error::{Kind, Problem};
-use super::{Context, audit, config, health, jobs, output, runs, scheduler, steer};
+use super::{
+    Context, audit, config, events, health, jobs, output, runs, scheduler, status, steer, upcoming,
+};
 use crate::config::Role;
 
 /// What a route needs.
@@ -76,6 +78,9 @@ pub fn table() -> Vec<Route> {
         get("/api/v1/config/diff",         Need::Everything(Role::Viewer), Prompt, config::diff),
         post("/api/v1/reload",             RULE,  Prompt,   config::reload),
 
+        get("/api/v1/status",              READ,  Prompt,   status::show),
+        get("/api/v1/upcoming",            READ,  Prompt,   upcoming::list),
+        get("/api/v1/events",              READ,  Prompt,   events::follow),
         get("/api/v1/audit",               READ,  Thorough, audit::show),
     ]
 }

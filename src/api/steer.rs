@@ -10,24 +10,24 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::broadcast::error::RecvError;
 
-use super::access::Caller;
+use super::access::{Caller, Peer};
 use super::asked::{Asked, JobPath, Nothing, RunPath, Sent};
+use super::awaited::{Ends, Waited};
 use super::error::{Kind, Problem};
 use super::{Context, jobs, runs, wire};
-use crate::clock;
-use crate::dispatch::{Answer, Command};
-use crate::job::{Event, EventKind, JobName, Run, RunId};
+use crate::daemon::AskError;
+use crate::dispatch::{Answer, Command, Refusal, check_params};
+use crate::job::{JobName, Run, RunId};
 
 /// The longest reason of a pause, in characters.
 const MAX_REASON: usize = 1_000;
 
-/// How long the end of a run may take to be in the ledger before who waits is told all the same.
-const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest `Idempotency-Key`, in bytes.
+const MAX_KEY: usize = 255;
 
-/// How often the ledger is looked at meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long a wait for the end of a run lasts before it begins again.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a trigger is answered.
 #[derive(Debug, Default, Deserialize)]
@@ -66,38 +66,31 @@ fn visible(context: &Context, caller: &Caller, job: &JobName) -> Result<(), Prob
 
 /// POST `/jobs/{job}/trigger`
 pub(super) async fn trigger(
-    State(mut context): State<Context>,
+    State(context): State<Context>,
+    peer: Peer,
     caller: Caller,
     JobPath(job): JobPath,
     Asked(how): Asked<How>,
     headers: HeaderMap,
     Sent(passed): Sent<Passed>,
 ) -> Result<Response, Problem> {
-    if headers.contains_key("idempotency-key") {
-        return Err(Problem::new(
-            Kind::NotSupported,
-            "Idempotency-Key is not supported: leave it out, and before asking again look at GET \
-             /api/v1/runs for a run that was made",
-        ));
-    }
+    let key = key(&headers)?;
     visible(&context, &caller, &job)?;
+    let seat = how.wait.then(|| context.seats.take(peer)).transpose()?;
     // Listening begins before the run can end.
-    let events = how.wait.then(|| context.handle.events());
-    let command = Command::Trigger {
-        job: job.clone(),
-        params: passed.params,
+    let ends = seat.is_some().then(|| Ends::listen(&context));
+    let id = match key {
+        Some(key) => once(&context, &caller, &job, passed.params, key).await?,
+        None => run_now(&context, &caller, &job, passed.params, None).await??,
     };
-    let Answer::Triggered(id) = context.handle.ask(command, &caller.by).await? else {
-        return Err(Problem::new(Kind::Internal, "a trigger made no run"));
-    };
-    let ended = match events {
-        Some(events) => until_end(&mut context, id, events).await?,
+    let ended = match ends {
+        Some(ends) => until_end(ends, id).await?,
         None => None,
     };
     let location = HeaderValue::try_from(format!("/api/v1/runs/{id}"))
         .expect("an id is letters, digits and dashes");
     let mut response = if let Some(run) = ended {
-        Json(wire::Run::from(run)).into_response()
+        Json(wire::Run::from(*run)).into_response()
     } else {
         let message = format!("Job {job} is running in the background.");
         accepted(id, &message)
@@ -106,48 +99,85 @@ pub(super) async fn trigger(
     Ok(response)
 }
 
-/// Waits until a run has ended; none: the daemon ends first.
-async fn until_end(
-    context: &mut Context,
-    id: RunId,
-    mut events: tokio::sync::broadcast::Receiver<std::sync::Arc<Event>>,
-) -> Result<Option<Run>, Problem> {
-    loop {
-        let event = tokio::select! {
-            event = events.recv() => event,
-            _ = context.stopping.wait_for(|&stopping| stopping) => return Ok(None),
-        };
-        let ended = match event.as_deref() {
-            Ok(Event {
-                kind: EventKind::Run(run),
-                ..
-            }) if run.id == id => Some((**run).clone()),
-            Ok(_) => None,
-            // Events were lost: the ledger knows.
-            Err(RecvError::Lagged(_)) => context.handle.reader().run(id).await?,
-            Err(RecvError::Closed) => return Ok(None),
-        };
-        if let Some(run) = ended.filter(|run| run.status.is_final()) {
-            return in_ledger(context, run).await.map(Some);
-        }
+/// What the client says makes repeats of its request safe.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    if text.is_empty() || text.len() > MAX_KEY || values.next().is_some() {
+        let detail = format!(
+            "there is one Idempotency-Key of 1 to {MAX_KEY} visible ASCII characters, such as a UUID"
+        );
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// Runs a job, unless this key has done so before. The ledger is what remembers keys, so that a
+/// restart forgets none: the run's id is made from the key.
+async fn once(
+    context: &Context,
+    caller: &Caller,
+    job: &JobName,
+    params: BTreeMap<String, String>,
+    key: String,
+) -> Result<RunId, Problem> {
+    let id = RunId::of_key(job, &key);
+    if let Some(run) = context.handle.reader().run(id).await? {
+        return same(context, &run, params);
+    }
+    match run_now(context, caller, job, params.clone(), Some(key)).await? {
+        Ok(id) => Ok(id),
+        // Another request with this key may have come in between, and ended.
+        Err(refusal) => match context.handle.reader().run(id).await? {
+            Some(run) => same(context, &run, params),
+            None => Err(refusal.into()),
+        },
     }
 }
 
-/// Waits until the ledger has the end of a run, so that who was told of it finds it there.
-async fn in_ledger(context: &Context, run: Run) -> Result<Run, Problem> {
-    let written = async {
-        loop {
-            let row = context.handle.reader().run(run.id).await?;
-            if let Some(row) = row.filter(|row| row.status.is_final()) {
-                return Ok(row);
-            }
-            clock::elapse(LOOK_AGAIN).await;
-        }
+/// The run that a key made before, if it was for the same request.
+fn same(context: &Context, run: &Run, params: BTreeMap<String, String>) -> Result<RunId, Problem> {
+    let snapshot = context.handle.snapshot();
+    let view = snapshot.job(run.job.as_str());
+    let view = view.ok_or_else(|| Problem::unknown_job(run.job.as_str()))?;
+    if check_params(&view.plan, params)? == run.params {
+        Ok(run.id)
+    } else {
+        Err(Refusal::KeyReused(run.id).into())
+    }
+}
+
+async fn run_now(
+    context: &Context,
+    caller: &Caller,
+    job: &JobName,
+    params: BTreeMap<String, String>,
+    key: Option<String>,
+) -> Result<Result<RunId, Refusal>, Problem> {
+    let command = Command::Trigger {
+        job: job.clone(),
+        params,
+        key,
     };
-    tokio::select! {
-        row = written => row,
-        // A ledger that cannot be written is no reason to keep the news back.
-        () = clock::elapse(LEDGER_PATIENCE) => Ok(run.clone()),
+    match context.handle.ask(command, &caller.by).await {
+        Ok(Answer::Triggered(id)) => Ok(Ok(id)),
+        Ok(Answer::Done) => Err(Problem::new(Kind::Internal, "a trigger made no run")),
+        Err(AskError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until a run has ended; none: the daemon ends first.
+async fn until_end(mut ends: Ends, id: RunId) -> Result<Option<Box<Run>>, Problem> {
+    loop {
+        match ends.wait(id, PATIENCE).await? {
+            Waited::Ended(run) => return Ok(Some(run)),
+            Waited::NotYet => {}
+            Waited::Stopping => return Ok(None),
+        }
     }
 }
 

@@ -11,8 +11,9 @@ use crate::clock;
 use crate::dispatch::{Answer, Command, Refusal, Snapshot};
 use crate::engine::Heartbeat;
 use crate::job::{Event, RunId};
-use crate::runner::{CapturedOutput, Runner};
+use crate::runner::{CapturedOutput, Piece, Runner};
 use crate::store::{Health, Ledger, Reader};
+use crate::telemetry::Live;
 
 /// A command waits this long for its answer; it may be carried out later all the same.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +33,7 @@ pub(super) struct Inner {
     pub(super) reloader: Arc<Reloader>,
     pub(super) node: String,
     pub(super) started_at: Timestamp,
+    pub(super) live: Arc<Live>,
 }
 
 /// A command on its way to the driver.
@@ -121,9 +123,26 @@ impl Handle {
         self.0.runner.live_output(run, attempt)
     }
 
+    /// What an attempt that runs has printed behind the first `seen` bytes, at most about `most`
+    /// bytes of it.
+    pub fn live_output_after(
+        &self,
+        run: RunId,
+        attempt: u32,
+        seen: u64,
+        most: usize,
+    ) -> Option<Vec<Piece>> {
+        self.0.runner.live_output_after(run, attempt, seen, most)
+    }
+
     /// What happens from now on. A receiver that lags loses the oldest.
     pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.0.events.subscribe()
+    }
+
+    /// What has happened lately, numbered, and how late fires start.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.0.live
     }
 
     /// Whether the daemon does its work.

@@ -25,6 +25,7 @@ use crate::engine::{Engine, EngineError};
 use crate::runner::{MarksError, Recovery, Runner, RunnerError};
 use crate::store::{Ledger, Retention, StoreError};
 use crate::systemd::{Passed, ServiceManager};
+use crate::telemetry::Live;
 
 /// Messages that a part may be ahead of the driver by, before it waits.
 const INBOX: usize = 65_536;
@@ -33,7 +34,7 @@ const INBOX: usize = 65_536;
 const REQUESTS: usize = 1_024;
 
 /// Events that a slow listener may be behind by, before it loses the oldest.
-const EVENTS: usize = 4_096;
+const EVENTS: usize = 16_384;
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -160,8 +161,9 @@ async fn live(
         reloader: reloader.clone(),
         node: config.node.name.clone(),
         started_at,
+        live: Live::begin(started_at, events.subscribe()),
     }));
-    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
+    tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
         dispatcher,
         engine: engine.clone(),
@@ -205,7 +207,6 @@ async fn live(
     let _ = stop_api.send(());
     end("API", api).await;
     last_steps(&runner, engine, &ledger).await?;
-    news.abort();
     tracing::info!("stopped");
     manager.farewell().await;
     drained

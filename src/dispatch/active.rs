@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::out::Out;
 use super::pools::Pools;
-use super::{CommandId, Dispatcher, Effect, Start};
+use super::{Answer, CommandId, Dispatcher, Effect, Refusal, Start};
 use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause, Trigger};
 
 /// Every run that is past its claim and not over.
@@ -20,6 +20,8 @@ pub(super) struct Active {
     claiming: HashMap<RunId, (JobName, u32)>,
     /// How many runs hold a slot.
     holding: usize,
+    /// Commands beyond the first that wait for a manual run's row: repeats with the same key.
+    repeats: HashMap<RunId, Vec<CommandId>>,
 }
 
 /// A run that is not over.
@@ -60,6 +62,7 @@ impl Active {
             pools: Pools::new(pools),
             claiming: HashMap::new(),
             holding: 0,
+            repeats: HashMap::new(),
         }
     }
 
@@ -110,6 +113,30 @@ impl Active {
                 announced: false,
             },
         );
+    }
+
+    /// Answers a command with a manual run that is known already, once its row is durable.
+    pub(super) fn answer_when_durable(&mut self, command: CommandId, id: RunId, out: &mut Out) {
+        let inserting = |live: &Live| matches!(live.phase, Phase::Inserting { .. });
+        if self.runs.get(&id).is_some_and(inserting) {
+            self.repeats.entry(id).or_default().push(command);
+        } else {
+            out.reply(command, Ok(Answer::Triggered(id)));
+        }
+    }
+
+    /// Answers the command that asked for a run, and those that repeated it.
+    pub(super) fn answer(
+        &mut self,
+        id: RunId,
+        first: Option<CommandId>,
+        answer: &Result<Answer, Refusal>,
+        out: &mut Out,
+    ) {
+        let repeats = self.repeats.remove(&id).unwrap_or_default();
+        for command in first.into_iter().chain(repeats) {
+            out.reply(command, answer.clone());
+        }
     }
 
     /// Starts a run, or queues it for a slot. Its row is durable.

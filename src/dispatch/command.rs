@@ -21,8 +21,8 @@ impl Dispatcher {
         out: &mut Out,
     ) {
         let answer = match command {
-            Command::Trigger { job, params } => {
-                match self.trigger(id, &job, params, by, now, out) {
+            Command::Trigger { job, params, key } => {
+                match self.trigger((id, by), &job, params, key.as_deref(), now, out) {
                     Ok(()) => return,
                     Err(refusal) => Err(refusal),
                 }
@@ -44,10 +44,10 @@ impl Dispatcher {
 
     fn trigger(
         &mut self,
-        id: CommandId,
+        (id, by): (CommandId, &str),
         job: &JobName,
         params: BTreeMap<String, String>,
-        by: &str,
+        key: Option<&str>,
         now: Timestamp,
         out: &mut Out,
     ) -> Result<(), Refusal> {
@@ -56,6 +56,15 @@ impl Dispatcher {
         }
         let state = known(self.jobs.get_mut(job), job)?;
         let params = params::check(&state.plan, params)?;
+        let keyed = key.map(|key| RunId::of_key(job, key));
+        if let Some(known) = keyed.and_then(|run| self.active.get(run)) {
+            if known.run.params != params {
+                return Err(Refusal::KeyReused(known.run.id));
+            }
+            let known = known.run.id;
+            self.active.answer_when_durable(id, known, out);
+            return Ok(());
+        }
         if state.is_full() {
             return Err(Refusal::MaxConcurrent {
                 job: job.clone(),
@@ -64,7 +73,7 @@ impl Dispatcher {
             });
         }
         self.sequence += 1;
-        let run_id = RunId::of_manual(job, now, self.sequence);
+        let run_id = keyed.unwrap_or_else(|| RunId::of_manual(job, now, self.sequence));
         let mut run = new_run(run_id, job, Trigger::Manual, now, now, &self.node);
         run.status = Status::Queued;
         run.queued_at = Some(now);
@@ -190,11 +199,9 @@ impl Dispatcher {
         let Some(mut live) = self.active.remove(id) else {
             return;
         };
-        if let Phase::Inserting {
-            reply: Some(command),
-        } = live.phase
-        {
-            out.reply(command, Ok(Answer::Triggered(id)));
+        if let Phase::Inserting { reply } = live.phase {
+            let triggered = Ok(Answer::Triggered(id));
+            self.active.answer(id, reply, &triggered, out);
         }
         live.run.status = Status::Cancelled;
         live.run.reason = Some(Reason::new(reason));

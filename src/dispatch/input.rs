@@ -74,6 +74,8 @@ pub enum Command {
         job: JobName,
         /// Its parameters.
         params: BTreeMap<String, String>,
+        /// What makes repeats safe: the same key means the same run.
+        key: Option<String>,
     },
     /// Pause a job: its instants are skipped until it is resumed.
     Pause {
@@ -140,6 +142,11 @@ pub enum Refusal {
     /// The ledger has decided this very run before (a request repeated within a microsecond).
     #[error("run {0} is in the ledger already; ask again")]
     Decided(RunId),
+    /// The key made a run before, with other parameters.
+    #[error(
+        "this key made run {0} before, with other parameters; use another key for another request"
+    )]
+    KeyReused(RunId),
     /// A time to resume at that has passed.
     #[error("the time to resume, {0}, is not in the future")]
     UntilPassed(Timestamp),

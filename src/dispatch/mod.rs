@@ -37,6 +37,7 @@ use out::Out;
 
 pub use effect::{Effect, Start, Urgency};
 pub use input::{Answer, Command, CommandId, Input, Refusal};
+pub use params::check as check_params;
 pub use recover::Memory;
 pub use snapshot::{JobView, PoolView, Snapshot, State};
 

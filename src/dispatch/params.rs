@@ -8,8 +8,8 @@ use crate::job::Plan;
 /// The longest value of a parameter, in bytes.
 const MAX_VALUE: usize = 4096;
 
-/// Fills in defaults and checks what was passed.
-pub(super) fn check(
+/// Fills in defaults and checks what was passed: the parameters that a run by hand has.
+pub fn check(
     plan: &Plan,
     mut passed: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Refusal> {

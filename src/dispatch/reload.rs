@@ -11,7 +11,7 @@ use super::job_state::JobState;
 use super::out::Out;
 use super::recover::same_rule;
 use super::{Dispatcher, View, view};
-use crate::job::{JobName, Plan, Pool, Reason, RunId, Status, Write};
+use crate::job::{EventKind, JobName, Plan, Pool, Reason, RunId, Status, Write};
 
 impl Dispatcher {
     /// Takes the new jobs and pools. Running runs, paused flags and history stay, by job name; a
@@ -31,6 +31,7 @@ impl Dispatcher {
         // Instants up to now belong to the schedules that held until now.
         self.advance_all(now, Timestamp::MIN, out);
         self.active.pools.configure(pools);
+        out.emit(now, EventKind::Reloaded);
         let gone: Vec<JobName> = self
             .jobs
             .iter()

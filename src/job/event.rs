@@ -37,6 +37,8 @@ pub enum EventKind {
         /// Who.
         by: String,
     },
+    /// The config was read again, and its jobs and pools hold from now on.
+    Reloaded,
     /// The wall clock jumped, or the machine slept: instants in between were not watched.
     ClockStepped {
         /// By how many seconds, negative for back.

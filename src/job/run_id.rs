@@ -27,6 +27,12 @@ impl RunId {
         Self::derive(job, requested_at, "manual", sequence)
     }
 
+    /// The id of the manual run that a client's `key` stands for: whoever asks again with the same
+    /// key means the same run, whenever that is. So it has no instant, and sorts before all others.
+    pub fn of_key(job: &JobName, key: &str) -> Self {
+        Self::hash("key", job, Timestamp::UNIX_EPOCH, key.as_bytes())
+    }
+
     /// The id of a span row that begins at `first`; `sequence` tells spans apart that begin at one
     /// instant in different lives of the daemon.
     pub fn of_span(job: &JobName, first: Timestamp, sequence: u64) -> Self {
@@ -34,12 +40,16 @@ impl RunId {
     }
 
     fn derive(job: &JobName, at: Timestamp, kind: &str, sequence: u64) -> Self {
+        Self::hash(kind, job, at, &sequence.to_be_bytes())
+    }
+
+    fn hash(kind: &str, job: &JobName, at: Timestamp, rest: &[u8]) -> Self {
         let mut hash = Sha256::new();
         for part in [kind.as_bytes(), b"\0", job.as_str().as_bytes(), b"\0"] {
             hash.update(part);
         }
         hash.update(at.as_microsecond().to_be_bytes());
-        hash.update(sequence.to_be_bytes());
+        hash.update(rest);
         let digest = hash.finalize();
         let mut bytes = [0_u8; 16];
         let millis = at.as_millisecond().max(0).to_be_bytes();
@@ -80,6 +90,10 @@ mod tests {
         assert_ne!(RunId::of_fire(&a, t(5)), RunId::of_fire(&b, t(5)));
         assert_ne!(RunId::of_fire(&a, t(5)), RunId::of_manual(&a, t(5), 0));
         assert_ne!(RunId::of_manual(&a, t(5), 0), RunId::of_manual(&a, t(5), 1));
+        assert_eq!(RunId::of_key(&a, "k"), RunId::of_key(&a, "k"));
+        assert_ne!(RunId::of_key(&a, "k"), RunId::of_key(&b, "k"));
+        assert_ne!(RunId::of_key(&a, "k"), RunId::of_key(&a, "l"));
+        assert!(RunId::of_key(&a, "k") < RunId::of_fire(&a, t(5)));
         assert!(RunId::of_fire(&b, t(5)) < RunId::of_fire(&a, t(6)));
         let id = RunId::of_fire(&a, t(1_800_000_000));
         assert_eq!(id.to_string().parse::<RunId>().unwrap(), id);

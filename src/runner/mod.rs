@@ -13,6 +13,7 @@ mod command;
 mod env_file;
 mod environment;
 mod family;
+mod follow;
 mod kept;
 mod leftovers;
 mod marks;
@@ -43,6 +44,7 @@ use cannot_start::CannotStart;
 use output::Capture;
 use spawner::{Queue, Refused};
 
+pub use follow::{Piece, What};
 pub use leftovers::{Cleared, kill_leftovers};
 pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
 pub use output::{CapturedOutput, LeftOut, Stream};
@@ -251,6 +253,20 @@ impl Runner {
     pub fn live_output(&self, run: RunId, attempt: u32) -> Option<CapturedOutput> {
         let live = self.0.shared.live().get(&(run, attempt)).cloned()?;
         Some(live.output())
+    }
+
+    /// What is kept of the output of an attempt that is not over behind the first `seen` bytes, at
+    /// most `most` bytes of it.
+    pub fn live_output_after(
+        &self,
+        run: RunId,
+        attempt: u32,
+        seen: u64,
+        most: usize,
+    ) -> Option<Vec<Piece>> {
+        let live = self.0.shared.live().get(&(run, attempt)).cloned()?;
+        let capture = live.capture.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(capture.after(seen, most))
     }
 
     /// Waits until no process of any attempt is left, leftovers included. What was only reported as

@@ -92,11 +92,11 @@ fn push_marker(shown: &mut Vec<u8>, missing: u64) {
 /// Takes output as it arrives and keeps what its limits allow.
 #[derive(Debug)]
 pub(super) struct Capture {
-    head: Part,
+    pub(super) head: Part,
     /// Set with the first byte that the head refused: nothing later may be put behind it.
     head_closed: bool,
-    tail: Part,
-    total: u64,
+    pub(super) tail: Part,
+    pub(super) total: u64,
     left_out: LeftOut,
 }
 
@@ -180,10 +180,10 @@ fn append(segments: &mut Vec<(Stream, u32)>, stream: Stream, len: u32) {
 
 /// One end of the output.
 #[derive(Debug)]
-struct Part {
+pub(super) struct Part {
     room: usize,
-    bytes: VecDeque<u8>,
-    segments: VecDeque<(Stream, u32)>,
+    pub(super) bytes: VecDeque<u8>,
+    pub(super) segments: VecDeque<(Stream, u32)>,
 }
 
 impl Part {

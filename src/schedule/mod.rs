@@ -1,5 +1,6 @@
 //! WHEN: what names instants. Pure: `now` never appears, only "after this instant".
 
+mod agenda;
 mod cron;
 mod duration;
 mod interval;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+pub use agenda::Agenda;
 use cron::Cron;
 pub use cron::CronError;
 pub use duration::{DurationError, format_duration, parse_duration};

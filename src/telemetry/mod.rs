@@ -1,12 +1,15 @@
-//! Log lines, from events and errors.
+//! What is told of the daemon: log lines, from events and errors, and the live stream of events.
 //!
 //! To standard error, as text for people or one JSON object a line, or to systemd's journal as
 //! entries with fields. Each thing is logged once, where it is handled; nobody who logs ever waits
 //! for who reads (`outlet`). `RUST_LOG` filters (default `info`).
 
 mod journal;
+mod lateness;
+mod live;
 mod news;
 mod outlet;
+mod ring;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -17,6 +20,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+pub use lateness::Lateness;
+pub use live::{Gap, Live, NoPlace, Place, Seen};
 pub use news::news;
 
 use crate::engine::LOG_TARGET;

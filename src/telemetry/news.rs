@@ -43,6 +43,8 @@ fn tell(event: &Event) {
                  not watched, and catch_up decides"
             );
         }
+        // Whoever reloads says how it went, and what changed.
+        EventKind::Reloaded => {}
         EventKind::Warning { job, message } => tracing::warn!(%job, "{message}"),
     }
 }

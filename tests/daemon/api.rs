@@ -93,7 +93,7 @@ impl Api {
     }
 
     /// Triggers a job and returns the run's path.
-    fn trigger(&self, job: &str) -> String {
+    pub fn trigger(&self, job: &str) -> String {
         let answer = self
             .unix
             .post(&format!("/api/v1/jobs/{job}/trigger"))
@@ -111,7 +111,7 @@ impl Api {
     }
 }
 
-fn problem(answer: &Answer) -> String {
+pub fn problem(answer: &Answer) -> String {
     let kind = answer.header("content-type");
     assert_eq!(kind, Some("application/problem+json"), "{answer:?}");
     let body = answer.json();
@@ -150,7 +150,9 @@ fn every_route_wants_its_role_and_its_method() {
             .collect();
         for (token, role) in callers {
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"] {
-                let answer = api.tcp.ask(method, &path).token(token).send();
+                let ask = api.tcp.ask(method, &path).token(token);
+                let goes_on = path == "/api/v1/events" && method == "GET" && role.is_some();
+                let answer = if goes_on { ask.open().head } else { ask.send() };
                 let context = format!("{method} {path} as {role:?}: {answer:?}");
                 let known = of_path.contains(if method == "HEAD" { "GET" } else { method });
                 let admitted = match route.need {
@@ -434,8 +436,8 @@ fn a_trigger_can_wait_and_pass_parameters() {
     assert_eq!(problem(&talk("?wait=maybe", "{}")), "bad-query");
     let keyed = api.tcp.post("/api/v1/jobs/talk/trigger");
     assert_eq!(
-        problem(&keyed.header("Idempotency-Key", "x").send()),
-        "not-supported"
+        problem(&keyed.header("Idempotency-Key", " ").send()),
+        "bad-request"
     );
 
     let output = format!("/api/v1/runs/{}/output", badly["id"].as_str().unwrap());

@@ -1,6 +1,6 @@
 //! HTTP by hand, so that a test can send what no client would.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -32,6 +32,57 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+/// An answer that goes on.
+pub struct Opened {
+    pub head: Answer,
+    lines: Lines<BufReader<Box<dyn Both>>>,
+}
+
+/// A server-sent event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub id: String,
+    pub kind: String,
+    pub data: Value,
+}
+
+trait Both: Read + Write {}
+impl<S: Read + Write> Both for S {}
+
+impl Opened {
+    /// The next event; none: the stream has ended.
+    pub fn next(&mut self) -> Option<Event> {
+        let (mut id, mut kind, mut data) = (None, None, None);
+        loop {
+            let line = self.lines.next()?.unwrap();
+            match line.split_once(": ") {
+                Some(("id", value)) => id = Some(value.to_owned()),
+                Some(("event", value)) => kind = Some(value.to_owned()),
+                Some(("data", value)) => data = Some(serde_json::from_str(value).unwrap()),
+                _ if line.is_empty() && data.is_some() => {
+                    return Some(Event {
+                        id: id.unwrap(),
+                        kind: kind.unwrap(),
+                        data: data.unwrap(),
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next event of a kind.
+    pub fn next_of(&mut self, kind: &str) -> Event {
+        loop {
+            let event = self.next();
+            let event = event.unwrap_or_else(|| panic!("the stream ended without {kind}"));
+            if event.kind == kind {
+                return event;
+            }
+        }
+    }
 }
 
 impl Door {
@@ -90,6 +141,12 @@ impl Ask {
         self
     }
 
+    /// A header whose value is known only now.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn token(mut self, token: Option<&str>) -> Self {
         if let Some(token) = token {
             let value = format!("Bearer {token}");
@@ -118,6 +175,34 @@ impl Ask {
         bytes.extend(b"Connection: close\r\n\r\n");
         bytes.extend(&self.body);
         self.door.raw(&bytes)
+    }
+
+    /// Asks for an answer that goes on, and reads its head. Over HTTP/1.0, so that it comes as it is.
+    pub fn open(&self) -> Opened {
+        let mut bytes = format!("{} {} HTTP/1.0\r\n", self.method, self.path).into_bytes();
+        for (name, value) in &self.headers {
+            write!(bytes, "{name}: {value}\r\n").unwrap();
+        }
+        bytes.extend(b"\r\n");
+        let mut stream: Box<dyn Both> = match &self.door {
+            Door::Tcp(address) => Box::new(connect(*address)),
+            Door::Unix(path) => {
+                let stream = UnixStream::connect(path).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Box::new(stream)
+            }
+        };
+        stream.write_all(&bytes).unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        Opened {
+            head: parse(&head),
+            lines: BufReader::new(stream).lines(),
+        }
     }
 
     pub fn status(&self) -> u16 {

@@ -262,11 +262,15 @@ pub fn act(world: &mut World, deed: &Deed) {
         Deed::ResumeAll => world.command("resume all", Command::ResumeAll),
         Deed::Trigger(n) => {
             let params = std::collections::BTreeMap::new();
+            // Half of them with a key, and a key now and then more than once.
+            let second = world.now().as_second();
+            let key = (second % 2 == 0).then(|| (second / 20).to_string());
             world.command(
                 "trigger",
                 Command::Trigger {
                     job: job(*n),
                     params,
+                    key,
                 },
             );
         }

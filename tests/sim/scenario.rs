@@ -180,12 +180,14 @@ fn act(world: &mut World, action: &str) {
         }
         ("trigger", job) => {
             let job = job_name(job);
-            let params = words[2..].iter().map(|pair| {
+            let keyed = |word: &&String| word.starts_with("key:");
+            let key = words[2..].iter().find(keyed).map(|key| key[4..].to_owned());
+            let params = words[2..].iter().filter(|word| !keyed(word)).map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap();
                 (name.to_owned(), value.to_owned())
             });
             let params = params.collect();
-            world.command(action, Command::Trigger { job, params });
+            world.command(action, Command::Trigger { job, params, key });
         }
         ("cancel", job) => {
             let live = world.live_run(&job_name(job));

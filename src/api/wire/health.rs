@@ -1,9 +1,9 @@
 //! Readiness.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::time::{Time, seconds};
-use crate::daemon;
+use crate::{daemon, store};
 
 /// Whether the daemon does its work, and what keeps it from it.
 #[derive(Debug, Serialize)]
@@ -15,16 +15,17 @@ pub struct Readiness {
     store: Store,
 }
 
-#[derive(Debug, Serialize)]
-struct Store {
-    writable: bool,
-    since: Time,
+/// Whether the ledger can be written.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Store {
+    pub(crate) writable: bool,
+    pub(crate) since: Time,
     /// What the last failure was; kept after recovery.
-    last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
     /// Changes that wait to become durable.
-    pending: usize,
+    pub(crate) pending: usize,
     /// Changes that the database refused for good.
-    refused: u64,
+    pub(crate) refused: u64,
 }
 
 impl From<daemon::Readiness> for Readiness {
@@ -34,13 +35,19 @@ impl From<daemon::Readiness> for Readiness {
             ticking: found.ticking,
             last_tick_age_s: found.last_tick_age.map(seconds),
             draining: found.draining,
-            store: Store {
-                writable: found.store.writable,
-                since: found.store.since.into(),
-                last_error: found.store.last_error,
-                pending: found.store.pending,
-                refused: found.store.refused,
-            },
+            store: found.store.into(),
+        }
+    }
+}
+
+impl From<store::Health> for Store {
+    fn from(found: store::Health) -> Self {
+        Self {
+            writable: found.writable,
+            since: found.since.into(),
+            last_error: found.last_error,
+            pending: found.pending,
+            refused: found.refused,
         }
     }
 }

@@ -2,18 +2,23 @@
 //! of their own: the domain may change without them.
 
 mod audit;
+mod event;
 mod health;
 mod job;
 mod run;
+mod status;
 mod time;
 
 use serde::Serialize;
 
 pub use audit::{Audit, AuditProblem, AuditedJob};
-pub use health::Readiness;
+pub use event::{Event, Missing};
+pub use health::{Readiness, Store};
+pub(crate) use job::{Figures, Pause};
 pub use job::{Job, JobDetail, State, next_fires};
 pub use run::{Attempt, Run, RunDetail};
-pub use time::{Time, seconds};
+pub use status::{Fire, JobCounts, LastReload, Lateness, Node, Pool, Status};
+pub use time::{Time, between, seconds};
 
 /// A part of a list.
 #[derive(Debug, Serialize)]

@@ -29,7 +29,7 @@ pub fn seconds(span: Duration) -> f64 {
 }
 
 /// From one instant to another, in seconds, negative when `to` is earlier.
-pub(super) fn between(from: Timestamp, to: Timestamp) -> f64 {
+pub fn between(from: Timestamp, to: Timestamp) -> f64 {
     let span: SignedDuration = to.duration_since(from);
     span.as_secs_f64()
 }

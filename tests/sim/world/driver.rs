@@ -96,6 +96,7 @@ fn hide_ids(refusal: &Refusal) -> String {
         Refusal::NotActive(_) => "not active".to_owned(),
         Refusal::OnlyScheduled(_) => "only scheduled".to_owned(),
         Refusal::Decided(_) => "decided".to_owned(),
+        Refusal::KeyReused(_) => "key reused".to_owned(),
         other => other.to_string(),
     }
 }

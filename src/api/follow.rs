@@ -1,0 +1,278 @@
+//! The output of a run as it comes, as events: `stdout`, `stderr` and `gap` while it runs, `attempt`
+//! before each further attempt, `end` with the run at last. Ids are `ATTEMPT:BYTES`, so that a client
+//! that comes back misses nothing and gets nothing twice.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::json;
+
+use super::access::Peer;
+use super::awaited::{Ends, Waited};
+use super::error::Problem;
+use super::output::Which;
+use super::said::{self, Course};
+use super::seats::Seat;
+use super::sse::{self, Gone, Stream};
+use super::{Context, output, wire};
+use crate::job::{Run, RunId};
+use crate::runner::{self, Piece, What};
+
+/// How often it is looked whether a run has printed something.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The most bytes of output that one look takes.
+const AT_ONCE: usize = 32 * 1024;
+
+/// A place in the output of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    attempt: u32,
+    bytes: u64,
+}
+
+/// A text that is not a [`Place`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not the id of a piece of output: pass one as it came")]
+struct NoPlace(String);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.attempt, self.bytes)
+    }
+}
+
+impl FromStr for Place {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let parts = text.split_once(':');
+        let place = parts.and_then(|(attempt, bytes)| {
+            Some(Self {
+                attempt: attempt.parse().ok().filter(|&attempt| attempt > 0)?,
+                bytes: bytes.parse().ok()?,
+            })
+        });
+        place.ok_or_else(|| NoPlace(text.to_owned()))
+    }
+}
+
+/// Follows the output of a run until its end.
+pub(super) fn follow(
+    context: Context,
+    peer: Peer,
+    headers: &HeaderMap,
+    run: RunId,
+    which: Which,
+) -> Result<Response, Problem> {
+    let first = Place {
+        attempt: which.attempt.unwrap_or(1),
+        bytes: 0,
+    };
+    let follower = Follower {
+        ends: Ends::listen(&context),
+        run,
+        place: sse::last_id(headers)?.unwrap_or(first),
+        which,
+        _seat: context.seats.take(peer)?,
+        context,
+    };
+    let (stream, response) = sse::stream();
+    let rights_changed = follower.context.rights_changed();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = follower.begin(stream) => {}
+            () = rights_changed => {}
+        }
+    });
+    Ok(response)
+}
+
+struct Follower {
+    context: Context,
+    ends: Ends,
+    run: RunId,
+    which: Which,
+    place: Place,
+    _seat: Seat,
+}
+
+/// Why a stream ends before its end.
+enum Broken {
+    /// The client is gone.
+    Gone,
+    /// Something the client should know.
+    Problem(Problem),
+}
+
+impl From<Gone> for Broken {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Problem> for Broken {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl Follower {
+    async fn begin(mut self, mut stream: Stream) {
+        if let Err(Broken::Problem(problem)) = self.tell(&mut stream).await {
+            let mut text = String::new();
+            let error = json!({ "detail": problem.detail() });
+            sse::push(&mut text, self.place, "error", &error);
+            // The client may be gone as well; then nobody needs to know.
+            let _ = stream.send(text).await;
+        }
+    }
+
+    /// Tells everything to the end.
+    async fn tell(&mut self, stream: &mut Stream) -> Result<(), Broken> {
+        stream.send(sse::greeting() + "\n").await?;
+        loop {
+            let waited = tokio::select! {
+                waited = self.ends.wait(self.run, LOOK_AGAIN) => waited?,
+                silent = stream.silent() => {
+                    silent?;
+                    stream.send(sse::heartbeat(self.place)).await?;
+                    continue;
+                }
+            };
+            match waited {
+                Waited::Stopping => return Ok(()),
+                Waited::NotYet => self.tell_new(stream).await?,
+                Waited::Ended(run) => {
+                    self.tell_rest(&run, run.attempts, stream).await?;
+                    let mut text = String::new();
+                    sse::push(&mut text, self.place, "end", &wire::Run::from(*run));
+                    return Ok(stream.send(text).await?);
+                }
+            }
+        }
+    }
+
+    /// Tells what has come since the last look.
+    async fn tell_new(&mut self, stream: &mut Stream) -> Result<(), Broken> {
+        loop {
+            let Place { attempt, bytes } = self.place;
+            let handle = &self.context.handle;
+            let pieces = handle.live_output_after(self.run, attempt, bytes, AT_ONCE);
+            let text = self.say(pieces.unwrap_or_default(), Course::GoesOn);
+            if self.place.bytes > bytes {
+                if !text.is_empty() {
+                    stream.send(text).await?;
+                }
+                continue;
+            }
+            let handle = &self.context.handle;
+            let further = handle.live_output_after(self.run, attempt + 1, 0, 0);
+            if self.which.attempt.is_some() || further.is_none() {
+                return Ok(());
+            }
+            let run = handle.reader().run(self.run).await.map_err(Problem::from)?;
+            if let Some(run) = run {
+                self.tell_rest(&run, attempt, stream).await?;
+            }
+            self.turn_to(attempt + 1, stream).await?;
+        }
+    }
+
+    /// Tells what attempts that are over have printed and was not told yet, up to the one numbered
+    /// `last`.
+    async fn tell_rest(&mut self, run: &Run, last: u32, stream: &mut Stream) -> Result<(), Broken> {
+        let last = self.which.attempt.map_or(last, |only| only.min(last));
+        while self.place.attempt <= last {
+            if let Some(output) = output::of_attempt(&self.context, run, self.place.attempt).await?
+            {
+                while self.place.bytes < output.total_bytes {
+                    let pieces = output.after(self.place.bytes, AT_ONCE);
+                    let all = pieces
+                        .last()
+                        .is_none_or(|last| last.end == output.total_bytes);
+                    let course = if all { Course::Over } else { Course::GoesOn };
+                    let before = self.place;
+                    let text = self.say(pieces, course);
+                    if self.place == before {
+                        break;
+                    }
+                    stream.send(text).await?;
+                }
+            }
+            if self.place.attempt == last {
+                break;
+            }
+            self.turn_to(self.place.attempt + 1, stream).await?;
+        }
+        Ok(())
+    }
+
+    async fn turn_to(&mut self, attempt: u32, stream: &mut Stream) -> Result<(), Gone> {
+        self.place = Place { attempt, bytes: 0 };
+        let mut text = String::new();
+        sse::push(
+            &mut text,
+            self.place,
+            "attempt",
+            &json!({ "number": attempt }),
+        );
+        stream.send(text).await
+    }
+
+    /// Pieces as events; the place moves behind them.
+    fn say(&mut self, pieces: Vec<Piece>, course: Course) -> String {
+        let mut text = String::new();
+        let count = pieces.len();
+        for (number, piece) in (1..).zip(pieces) {
+            let (from, bytes) = match piece.what {
+                What::LeftOut(bytes) => {
+                    self.place.bytes = piece.end;
+                    sse::push(&mut text, self.place, "gap", &json!({ "left_out": bytes }));
+                    continue;
+                }
+                What::Bytes(from, bytes) => (from, bytes),
+            };
+            if self.which.stream.is_some_and(|wanted| wanted != from) {
+                self.place.bytes = piece.end;
+                continue;
+            }
+            let course = if number == count {
+                course
+            } else {
+                Course::Over
+            };
+            self.place.bytes = piece.end - bytes.len() as u64;
+            let kind = match from {
+                runner::Stream::Stdout => "stdout",
+                runner::Stream::Stderr => "stderr",
+            };
+            for (said, length) in said::say(&bytes, course) {
+                self.place.bytes += length as u64;
+                sse::push(&mut text, self.place, kind, &said);
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_as_they_are_written() {
+        let place = Place {
+            attempt: 2,
+            bytes: 70,
+        };
+        assert_eq!(place.to_string(), "2:70");
+        assert_eq!("2:70".parse::<Place>().unwrap(), place);
+        for text in ["", ":", "1", "1:", ":1", "0:1", "1:-1", "1:1:1", "x:1"] {
+            assert!(text.parse::<Place>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Server-sent events: an answer that goes on (the `text/event-stream` of the HTML standard).
+//!
+//! A stream is written by a task of its own into a channel of a few frames; a client that does not
+//! read stops that task and nothing else, until its connection gives up on it (`patience`).
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Frame;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::error::{Kind, Problem};
+use crate::clock;
+
+/// How long a stream is silent at most: then comes a comment, so that both ends and all between
+/// know that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Frames that may wait for the client.
+const AHEAD: usize = 2;
+
+/// How long a client waits before it comes back to a stream that broke, in milliseconds.
+const RETRY_MS: u32 = 2_000;
+
+/// The writing end of a stream.
+pub(super) struct Stream {
+    frames: mpsc::Sender<Bytes>,
+    silence: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// The client is gone.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// A new stream, and the answer that carries it.
+pub(super) fn stream() -> (Stream, Response) {
+    let (frames, waiting) = mpsc::channel(AHEAD);
+    let stream = Stream {
+        frames,
+        silence: Box::pin(clock::elapse(HEARTBEAT)),
+    };
+    let kind = HeaderValue::from_static("text/event-stream");
+    // Proxies that gather answers would hold events back.
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (unbuffered, HeaderValue::from_static("no")),
+    ];
+    let response = (headers, Body::new(Frames(waiting))).into_response();
+    (stream, response)
+}
+
+impl Stream {
+    /// Hands events to the connection, and waits while it has enough.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), Gone> {
+        self.silence = Box::pin(clock::elapse(HEARTBEAT));
+        self.frames.send(text.into()).await.map_err(|_| Gone)
+    }
+
+    /// Waits until the stream should say that it lives, or the client is gone. Remembers since when
+    /// it has been silent, so it may be given up and asked again.
+    pub(super) async fn silent(&mut self) -> Result<(), Gone> {
+        tokio::select! {
+            () = self.frames.closed() => Err(Gone),
+            () = &mut self.silence => Ok(()),
+        }
+    }
+}
+
+/// What begins a stream.
+pub(super) fn greeting() -> String {
+    format!("retry: {RETRY_MS}\n")
+}
+
+/// Adds an event; `id` is its place, for a client that comes back.
+pub(super) fn push(
+    text: &mut String,
+    id: impl std::fmt::Display,
+    kind: &str,
+    data: &impl Serialize,
+) {
+    // JSON has no line feeds outside of strings, and writes them as \n within.
+    let data = serde_json::to_string(data).expect("what is told has a JSON form");
+    write!(text, "id: {id}\nevent: {kind}\ndata: {data}\n\n")
+        .expect("writing to a string does not fail");
+}
+
+/// A sign of life that carries the place too: what a filter left out need not be looked at again.
+pub(super) fn heartbeat(id: impl std::fmt::Display) -> String {
+    format!(": heartbeat\nid: {id}\n\n")
+}
+
+/// Whether a client wants a stream.
+pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|kind| kind.split(';').next())
+        .any(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Where a client that comes back wants to go on.
+pub(super) fn last_id<T>(headers: &HeaderMap) -> Result<Option<T>, Problem>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let Some(value) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let id = text.trim().parse().map_err(|why: T::Err| {
+        Problem::new(
+            Kind::BadRequest,
+            format!("in the header Last-Event-ID: {why}"),
+        )
+    })?;
+    Ok(Some(id))
+}
+
+/// The reading end, as the body of an answer.
+struct Frames(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.0.poll_recv(cx);
+        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_three_lines_and_an_empty_one() {
+        let mut text = String::new();
+        push(&mut text, "1-2", "run", &serde_json::json!({"a": "x\ny\r"}));
+        assert_eq!(text, "id: 1-2\nevent: run\ndata: {\"a\":\"x\\ny\\r\"}\n\n");
+    }
+
+    #[test]
+    fn who_accepts_a_stream_gets_one() {
+        let wanted = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, value.parse().unwrap());
+            is_wanted(&headers)
+        };
+        assert!(wanted("text/event-stream"));
+        assert!(wanted("application/json, Text/Event-Stream;q=0.9"));
+        assert!(!wanted("text/plain") && !wanted("*/*") && !wanted(""));
+        assert!(!is_wanted(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_place_to_go_on_from_is_checked() {
+        let last = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("last-event-id", HeaderValue::from_static(value));
+            last_id::<u64>(&headers)
+        };
+        assert_eq!(last_id::<u64>(&HeaderMap::new()), Ok(None));
+        assert_eq!(last(" 7"), Ok(Some(7)));
+        assert!(last("x").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_left_is_noticed() {
+        let (mut stream, response) = stream();
+        stream.send("x".into()).await.unwrap();
+        drop(response);
+        assert!(stream.silent().await.is_err());
+        assert!(stream.send("y".into()).await.is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! How the daemon is, on one page.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::extract::State;
+use sha2::{Digest, Sha256};
+
+use super::access::Caller;
+use super::asked::{Asked, Nothing};
+use super::{Context, wire};
+use crate::clock;
+use crate::dispatch::Snapshot;
+use crate::job::Plan;
+
+/// GET `/status`
+pub(super) async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    _: Asked<Nothing>,
+) -> Json<wire::Status> {
+    let handle = &context.handle;
+    let (now, snapshot, readiness) = (clock::now(), handle.snapshot(), handle.readiness());
+    let jobs = snapshot.jobs.iter();
+    let visible: Vec<_> = jobs.filter(|view| caller.sees(&view.plan.name)).collect();
+    let node = wire::Node {
+        name: handle.node().to_owned(),
+        role: "leader".to_owned(),
+        config_hash: context.config_hash.of(&snapshot),
+        last_seen: now.into(),
+    };
+    let state = if snapshot.draining {
+        "draining"
+    } else if !readiness.is_ready() {
+        "degraded"
+    } else if snapshot.paused {
+        "paused"
+    } else {
+        "ready"
+    };
+    Json(wire::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        state: state.to_owned(),
+        started_at: handle.started_at().into(),
+        uptime_s: wire::between(handle.started_at(), now),
+        nodes: vec![node],
+        lateness_s: handle.live().lateness().map(wire::Lateness::from),
+        pools: snapshot.pools.iter().map(wire::Pool::from).collect(),
+        running: visible.iter().map(|view| view.running).sum(),
+        queued: visible.iter().map(|view| view.queued).sum(),
+        jobs: visible.iter().map(|view| view.state).collect(),
+        last_reload: handle.reloader().last().map(wire::LastReload::from),
+        store: readiness.store.into(),
+    })
+}
+
+/// The fingerprint of the jobs of a config, made anew only when one of them is another.
+#[derive(Debug, Default)]
+pub(super) struct ConfigHash(Mutex<Option<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    plans: Vec<Arc<Plan>>,
+    hash: String,
+}
+
+impl ConfigHash {
+    /// `sha256:` and hexadecimal digits: of the jobs' tables with defaults merged in, secrets left
+    /// out. Nodes with the same jobs have the same.
+    pub(super) fn of(&self, snapshot: &Snapshot) -> String {
+        // It is replaced whole, so a panic elsewhere has left it whole.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let plans = || snapshot.jobs.iter().map(|view| &view.plan);
+        if let Some(known) = &*known
+            && known.plans.len() == snapshot.jobs.len()
+            && plans().zip(&known.plans).all(|(a, b)| Arc::ptr_eq(a, b))
+        {
+            return known.hash.clone();
+        }
+        let hash = hash(plans());
+        *known = Some(Known {
+            plans: plans().cloned().collect(),
+            hash: hash.clone(),
+        });
+        hash
+    }
+}
+
+fn hash<'a>(plans: impl Iterator<Item = &'a Arc<Plan>>) -> String {
+    let mut hash = Sha256::new();
+    for plan in plans {
+        hash.update(plan.name.as_str());
+        hash.update(b"\0");
+        hash.update(plan.shown.to_string());
+        hash.update(b"\0");
+    }
+    let mut text = "sha256:".to_owned();
+    for byte in hash.finalize() {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+    }
+    text
+}

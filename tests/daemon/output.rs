@@ -1,0 +1,117 @@
+//! The output of a run, followed while it comes.
+
+use super::daemon::{Daemon, Place};
+use super::http::{Door, Opened};
+
+const JOBS: &str = r#"
+    [scheduler]
+    shutdown_grace = "200ms"
+    [jobs.slow]
+    every = "1000d"
+    shell = 'echo one; while [ ! -e "$PLACE/go" ]; do sleep 0.02; done; printf "two \\377\n" >&2; exit 3'
+    [jobs.much]
+    every = "1000d"
+    shell = 'head -c 300000 /dev/zero | tr "\\0" x'
+    output = { max_bytes = "100KB", keep = "both" }
+"#;
+
+fn start() -> (Place, Daemon, Door) {
+    let place = Place::new(JOBS);
+    let daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    (place, daemon, door)
+}
+
+fn trigger(door: &Door, job: &str) -> String {
+    let answer = door.post(&format!("/api/v1/jobs/{job}/trigger")).send();
+    assert_eq!(answer.status, 202, "{answer:?}");
+    format!("{}/output", answer.header("location").unwrap())
+}
+
+fn follow(door: &Door, path: &str, from: Option<&str>) -> Opened {
+    let ask = door.get(path).header("Accept", "text/event-stream");
+    let ask = match from {
+        Some(id) => ask.with("Last-Event-ID", id),
+        None => ask,
+    };
+    let opened = ask.open();
+    assert_eq!(opened.head.status, 200);
+    opened
+}
+
+/// The rest of a stream: what was said on which stream, and how the run ended.
+fn rest(stream: &mut Opened) -> (Vec<(String, String)>, String) {
+    let mut said = Vec::new();
+    loop {
+        let event = stream.next().unwrap();
+        if event.kind == "end" {
+            assert!(stream.next().is_none(), "nothing comes behind the end");
+            return (said, event.data["status"].as_str().unwrap().to_owned());
+        }
+        said.push((event.kind, event.data.to_string()));
+    }
+}
+
+#[test]
+fn output_is_told_as_it_comes_and_to_its_end() {
+    let (place, _daemon, door) = start();
+    let path = trigger(&door, "slow");
+    let mut stream = follow(&door, &path, None);
+    let one = stream.next().unwrap();
+    assert_eq!((one.kind.as_str(), one.id.as_str()), ("stdout", "1:4"));
+    assert_eq!(one.data["text"], "one\n");
+    let mut again = follow(&door, &path, Some(&one.id));
+    std::fs::write(place.path("go"), "").unwrap();
+    let line = |kind: &str, data: &str| (kind.to_owned(), data.to_owned());
+    let two = [
+        line("stderr", r#"{"text":"two "}"#),
+        line("stderr", r#"{"base64":"/wo="}"#),
+    ];
+    assert_eq!(rest(&mut stream), (two.to_vec(), "failed".to_owned()));
+    assert_eq!(rest(&mut again), (two.to_vec(), "failed".to_owned()));
+
+    // Of a run that is over, the same comes at once.
+    let (said, end) = rest(&mut follow(&door, &path, None));
+    assert_eq!(said[0], line("stdout", r#"{"text":"one\n"}"#));
+    assert_eq!((&said[1..], end.as_str()), (&two[..], "failed"));
+    let only = format!("{path}?stream=stderr");
+    assert_eq!(rest(&mut follow(&door, &only, None)).0, two);
+    let at_end = rest(&mut follow(&door, &path, Some("1:99"))).0;
+    assert_eq!(at_end, []);
+}
+
+#[test]
+fn what_was_not_kept_is_said_to_be_missing() {
+    let (_place, _daemon, door) = start();
+    let path = trigger(&door, "much");
+    let mut stream = follow(&door, &path, None);
+    let (mut told, mut left_out) = (0, 0);
+    loop {
+        let event = stream.next().unwrap();
+        match event.kind.as_str() {
+            "stdout" => told += event.data["text"].as_str().unwrap().len(),
+            "gap" => left_out += event.data["left_out"].as_u64().unwrap(),
+            "end" => break,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(told as u64 + left_out, 300_000);
+    let (said, _) = rest(&mut follow(&door, &path, None));
+    let gaps: Vec<_> = said.iter().filter(|(kind, _)| kind == "gap").collect();
+    assert_eq!(gaps.len(), 1, "{}", said.len());
+    assert_eq!(gaps[0].1, r#"{"left_out":200000}"#);
+}
+
+#[test]
+fn a_stream_ends_with_the_daemon() {
+    let (_place, daemon, door) = start();
+    let path = trigger(&door, "slow");
+    let mut stream = follow(&door, &path, None);
+    stream.next_of("stdout");
+    let mut events = door.get("/api/v1/events").open();
+    let stopped = std::thread::spawn(move || daemon.terminate());
+    let (_, end) = rest(&mut stream);
+    assert_eq!(end, "cancelled");
+    while events.next().is_some() {}
+    assert!(stopped.join().unwrap().success());
+}
