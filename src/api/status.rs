@@ -26,7 +26,7 @@ pub(super) async fn show(
     let visible: Vec<_> = jobs.filter(|view| caller.sees(&view.plan.name)).collect();
     let node = wire::Node {
         name: handle.node().to_owned(),
-        role: "leader",
+        role: "leader".to_owned(),
         config_hash: context.config_hash.of(&snapshot),
         last_seen: now.into(),
     };
@@ -40,8 +40,8 @@ pub(super) async fn show(
         "ready"
     };
     Json(wire::Status {
-        version: env!("CARGO_PKG_VERSION"),
-        state,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        state: state.to_owned(),
         started_at: handle.started_at().into(),
         uptime_s: wire::between(handle.started_at(), now),
         nodes: vec![node],

@@ -4,12 +4,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use super::client::{Client, ClientError, Connect};
+use super::client::{Client, ClientError, Connect, Query};
+use super::words::counted;
 use super::{Exit, instant};
 use crate::api::wire::{Audit, AuditProblem};
-use crate::clock;
 use crate::job::JobName;
 
 /// How long an audit may take; the daemon gives up a little earlier, and says so.
@@ -26,7 +25,7 @@ pub struct Args {
     job: Option<JobName>,
 
     /// Instants later than this alone: a time, or how long ago (`7d`)
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = instant::ago)]
     since: Option<Timestamp>,
 
     #[command(flatten)]
@@ -35,10 +34,6 @@ pub struct Args {
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
-}
-
-fn since(text: &str) -> Result<Timestamp, String> {
-    instant::parse(text, clock::now(), &TimeZone::system())
 }
 
 pub fn run(args: &Args) -> Exit {
@@ -57,11 +52,11 @@ pub fn run(args: &Args) -> Exit {
 }
 
 fn ask(args: &Args) -> Result<Audit, ClientError> {
-    let job = args.job.iter().map(|job| format!("job={job}"));
-    let since = args.since.iter().map(|since| format!("since={since}"));
-    let query: Vec<String> = job.chain(since).collect();
-    let path = format!("/audit?{}", query.join("&"));
-    Client::new(&args.connect)?.get(&path, PATIENCE)
+    let mut query = Query::default();
+    query.add_some("job", args.job.as_ref());
+    query.add_some("since", args.since);
+    let client = Client::new(&args.connect)?;
+    client.get(&format!("/audit{query}"), PATIENCE)?.read()
 }
 
 fn show(args: &Args, audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
@@ -95,11 +90,6 @@ fn covered(audit: &Audit) -> String {
         }
         _ => what,
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 fn table(problems: &[AuditProblem], out: &mut dyn Write) -> std::io::Result<()> {

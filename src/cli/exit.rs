@@ -15,6 +15,8 @@ pub enum Exit {
     Unreachable,
     /// 4: not authorised.
     Unauthorised,
+    /// The code of a job that was waited for.
+    OfJob(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Unreachable => 3,
             Exit::Unauthorised => 4,
+            Exit::OfJob(code) => code,
         })
     }
 }

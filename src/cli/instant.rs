@@ -1,17 +1,51 @@
 //! Instants as people write them on the command line.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::clock;
 use crate::schedule::parse_duration;
 
-/// Reads RFC 3339 (`2026-12-01T09:00:00+01:00`), a local date or time (`2026-12-01`,
+/// A time since when: RFC 3339 (`2026-12-01T09:00:00+01:00`), a local date or time (`2026-12-01`,
 /// `2026-12-01T09:00`), or how long ago (`90m`, `7d`).
-pub(super) fn parse(text: &str, now: Timestamp, local: &TimeZone) -> Result<Timestamp, String> {
-    if let Ok(ago) = parse_duration(text) {
-        let instant = now.checked_sub(ago);
-        return instant.map_err(|_| format!("{text:?} ago is before all time"));
+pub(super) fn ago(text: &str) -> Result<Timestamp, String> {
+    parse(text, clock::now(), &TimeZone::system(), Direction::Ago)
+}
+
+/// A time until when: as [`ago`], but a span is from now on.
+pub(super) fn ahead(text: &str) -> Result<Timestamp, String> {
+    parse(text, clock::now(), &TimeZone::system(), Direction::Ahead)
+}
+
+/// Where a span leads from now.
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    Ago,
+    Ahead,
+}
+
+fn parse(
+    text: &str,
+    now: Timestamp,
+    local: &TimeZone,
+    direction: Direction,
+) -> Result<Timestamp, String> {
+    let (beside, beyond) = match direction {
+        Direction::Ago => ("how long ago", format!("{text:?} ago is before all time")),
+        Direction::Ahead => (
+            "how long from now",
+            format!("{text:?} from now is after all time"),
+        ),
+    };
+    if let Ok(span) = parse_duration(text) {
+        let instant = match direction {
+            Direction::Ago => now.checked_sub(span),
+            Direction::Ahead => from_whole_second(now, span).checked_add(span),
+        };
+        return instant.map_err(|_| beyond);
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);
@@ -21,9 +55,18 @@ pub(super) fn parse(text: &str, now: Timestamp, local: &TimeZone) -> Result<Time
         .ok_or_else(|| {
             format!(
                 "{text:?} is no time: write 2026-12-01T09:00:00+01:00, a local date or time such as \
-                 2026-12-01 or 2026-12-01T09:00, or how long ago, such as 90m"
+                 2026-12-01 or 2026-12-01T09:00, or {beside}, such as 90m"
             )
         })
+}
+
+/// From when a span of whole seconds leads to a whole second: nobody means the fraction of now.
+fn from_whole_second(now: Timestamp, span: Duration) -> Timestamp {
+    if span.subsec_nanos() == 0 {
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    } else {
+        now
+    }
 }
 
 #[cfg(test)]
@@ -44,10 +87,24 @@ mod tests {
             ("1d", "2026-12-01T00:00:00Z"),
         ] {
             let expected = expected.parse().unwrap();
-            assert_eq!(parse(text, now, &local), Ok(expected), "{text}");
+            assert_eq!(
+                parse(text, now, &local, Direction::Ago),
+                Ok(expected),
+                "{text}"
+            );
+        }
+        let ahead = parse("90m", now, &local, Direction::Ahead);
+        assert_eq!(ahead, Ok("2026-12-02T01:30:00Z".parse().unwrap()));
+        let later = now + jiff::SignedDuration::from_millis(250);
+        for (text, expected) in [
+            ("90m", "2026-12-02T01:30:00Z"),
+            ("500ms", "2026-12-02T00:00:00.75Z"),
+        ] {
+            let ahead = parse(text, later, &local, Direction::Ahead);
+            assert_eq!(ahead, Ok(expected.parse().unwrap()), "{text}");
         }
         for text in ["", "tomorrow", "2026-13-01", "1", "-1h", "2026-12-01T25:00"] {
-            assert!(parse(text, now, &local).is_err(), "{text}");
+            assert!(parse(text, now, &local, Direction::Ago).is_err(), "{text}");
         }
     }
 }

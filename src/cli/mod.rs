@@ -1,12 +1,35 @@
 //! The command line: one file per command, one exit code each.
 
+mod asking;
 mod audit;
+mod cancel;
 mod check;
+mod clean;
 mod client;
+mod diff;
+mod events;
 mod exit;
 mod instant;
+mod job;
+mod jobs;
+mod logs;
 mod next;
+mod outcome;
+mod pause;
+mod reload;
+mod resume;
+mod run;
+mod runs;
+#[cfg(test)]
+mod samples;
 mod serve;
+mod sink;
+mod status;
+mod table;
+mod told;
+mod trigger;
+mod view;
+mod words;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +48,19 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Next(next::Args),
+    Jobs(jobs::Args),
+    Job(job::Args),
+    Runs(runs::Args),
+    Run(run::Args),
+    Logs(logs::Args),
+    Trigger(trigger::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Cancel(cancel::Args),
+    Status(status::Args),
+    Diff(diff::Args),
+    Reload(reload::Args),
+    Events(events::Args),
     Audit(audit::Args),
 }
 
@@ -49,6 +85,19 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Next(args) => next::run(&args),
+        Command::Jobs(args) => jobs::run(&args),
+        Command::Job(args) => job::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Trigger(args) => trigger::run(&args),
+        Command::Pause(args) => pause::run(&args),
+        Command::Resume(args) => resume::run(&args),
+        Command::Cancel(args) => cancel::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Reload(args) => reload::run(&args),
+        Command::Events(args) => events::run(&args),
         Command::Audit(args) => audit::run(&args),
     }
 }

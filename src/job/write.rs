@@ -47,7 +47,9 @@ pub enum Write {
 pub enum ClaimOutcome {
     /// The row is durable and ours.
     Claimed,
-    /// The ledger has a row for this fire already that is past `scheduled`: it must not run again.
+    /// The ledger has decided this fire already, so it must not run again: by a row of its own that
+    /// is past `scheduled`, or (each is logged) by a span that holds its instant, by a row of
+    /// another id at its instant, or before the history that retention has left.
     Decided,
 }
 

@@ -7,6 +7,7 @@ mod http;
 mod api;
 mod api_limits;
 mod audit;
+mod cli;
 mod crash;
 mod events;
 mod fires;

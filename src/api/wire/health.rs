@@ -1,6 +1,6 @@
 //! Readiness.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::time::{Time, seconds};
 use crate::{daemon, store};
@@ -16,16 +16,16 @@ pub struct Readiness {
 }
 
 /// Whether the ledger can be written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Store {
-    writable: bool,
-    since: Time,
+    pub(crate) writable: bool,
+    pub(crate) since: Time,
     /// What the last failure was; kept after recovery.
-    last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
     /// Changes that wait to become durable.
-    pending: usize,
+    pub(crate) pending: usize,
     /// Changes that the database refused for good.
-    refused: u64,
+    pub(crate) refused: u64,
 }
 
 impl From<daemon::Readiness> for Readiness {

@@ -39,44 +39,44 @@ impl From<dispatch::State> for State {
 }
 
 /// A job of the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
-    name: JobName,
-    description: String,
-    tags: Vec<String>,
-    enabled: bool,
-    state: State,
+    pub(crate) name: JobName,
+    pub(crate) description: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) enabled: bool,
+    pub(crate) state: State,
     /// The job's own pause. None while `state` says `paused`: everything is.
-    pause: Option<Pause>,
-    schedule: ScheduleText,
-    next_fire: Option<Time>,
-    last_run: Option<Run>,
-    running: usize,
-    queued: usize,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) schedule: ScheduleText,
+    pub(crate) next_fire: Option<Time>,
+    pub(crate) last_run: Option<Run>,
+    pub(crate) running: usize,
+    pub(crate) queued: usize,
     /// Of the newest runs that ended, from 0 to 1.
-    success_rate: Option<f64>,
+    pub(crate) success_rate: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
-struct Pause {
-    since: Option<Time>,
-    until: Option<Time>,
-    reason: Option<String>,
-    by: Option<String>,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    pub(crate) since: Option<Time>,
+    pub(crate) until: Option<Time>,
+    pub(crate) reason: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ScheduleText {
-    kind: &'static str,
-    expression: String,
-    timezone: String,
-    text: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ScheduleText {
+    pub(crate) kind: String,
+    pub(crate) expression: String,
+    pub(crate) timezone: String,
+    pub(crate) text: String,
 }
 
 impl ScheduleText {
     fn of(schedule: &Schedule) -> Self {
         Self {
-            kind: schedule.kind(),
+            kind: schedule.kind().to_owned(),
             expression: schedule.expression(),
             timezone: schedule.timezone().to_owned(),
             text: schedule.text(),
@@ -111,7 +111,7 @@ impl Job {
 }
 
 /// A job whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct JobDetail {
     /// As in the list.
     #[serde(flatten)]
@@ -125,22 +125,22 @@ pub struct JobDetail {
 }
 
 /// Figures over the newest runs that ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Statistics {
-    runs: usize,
-    duration: Option<Figures>,
-    lateness: Option<Figures>,
+    pub(crate) runs: usize,
+    pub(crate) duration: Option<Figures>,
+    pub(crate) lateness: Option<Figures>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[allow(
     clippy::struct_field_names,
     reason = "the unit belongs to the contract's names"
 )]
-struct Figures {
-    p50_s: f64,
-    p99_s: f64,
-    max_s: f64,
+pub(crate) struct Figures {
+    pub(crate) p50_s: f64,
+    pub(crate) p99_s: f64,
+    pub(crate) max_s: f64,
 }
 
 impl From<Spread> for Figures {

@@ -14,6 +14,7 @@ use serde::Serialize;
 pub use audit::{Audit, AuditProblem, AuditedJob};
 pub use event::{Event, Missing};
 pub use health::{Readiness, Store};
+pub(crate) use job::{Figures, Pause};
 pub use job::{Job, JobDetail, State, next_fires};
 pub use run::{Attempt, Run, RunDetail};
 pub use status::{Fire, JobCounts, LastReload, Lateness, Node, Pool, Status};

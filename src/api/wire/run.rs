@@ -2,35 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::time::{Time, between};
 use crate::job;
 
 /// A row of the ledger.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
-    id: job::RunId,
-    job: job::JobName,
-    status: job::Status,
-    trigger: job::Trigger,
-    scheduled_at: Time,
-    due_at: Time,
-    queued_at: Option<Time>,
-    started_at: Option<Time>,
-    finished_at: Option<Time>,
-    lateness_s: Option<f64>,
-    duration_s: Option<f64>,
-    attempts: u32,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    http_status: Option<u16>,
-    reason: Option<job::Reason>,
-    params: BTreeMap<String, String>,
-    requested_by: Option<String>,
-    node: String,
-    count: Option<u64>,
-    last_scheduled_at: Option<Time>,
+    pub(crate) id: job::RunId,
+    pub(crate) job: job::JobName,
+    pub(crate) status: job::Status,
+    pub(crate) trigger: job::Trigger,
+    pub(crate) scheduled_at: Time,
+    pub(crate) due_at: Time,
+    pub(crate) queued_at: Option<Time>,
+    pub(crate) started_at: Option<Time>,
+    pub(crate) finished_at: Option<Time>,
+    pub(crate) lateness_s: Option<f64>,
+    pub(crate) duration_s: Option<f64>,
+    pub(crate) attempts: u32,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) reason: Option<job::Reason>,
+    pub(crate) params: BTreeMap<String, String>,
+    pub(crate) requested_by: Option<String>,
+    pub(crate) node: String,
+    pub(crate) count: Option<u64>,
+    pub(crate) last_scheduled_at: Option<Time>,
 }
 
 impl From<job::Run> for Run {
@@ -64,7 +64,7 @@ impl From<job::Run> for Run {
 }
 
 /// A run with its attempts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RunDetail {
     /// The run.
     #[serde(flatten)]
@@ -74,18 +74,18 @@ pub struct RunDetail {
 }
 
 /// One execution.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Attempt {
-    number: u32,
-    status: job::Status,
-    started_at: Time,
-    finished_at: Option<Time>,
-    duration_s: Option<f64>,
-    pid: Option<u32>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    http_status: Option<u16>,
-    reason: Option<job::Reason>,
+    pub(crate) number: u32,
+    pub(crate) status: job::Status,
+    pub(crate) started_at: Time,
+    pub(crate) finished_at: Option<Time>,
+    pub(crate) duration_s: Option<f64>,
+    pub(crate) pid: Option<u32>,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) reason: Option<job::Reason>,
 }
 
 impl From<job::Attempt> for Attempt {

@@ -1,6 +1,6 @@
 //! The daemon as a whole.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::health::Store;
 use super::time::Time;
@@ -10,12 +10,12 @@ use crate::job::JobName;
 use crate::telemetry;
 
 /// How the daemon is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
     /// Of the program.
-    pub version: &'static str,
+    pub version: String,
     /// `ready`, `paused`, `draining`, or `degraded`: `/readyz` says what is wrong.
-    pub state: &'static str,
+    pub state: String,
     /// When it started.
     pub started_at: Time,
     /// For how long it has been running.
@@ -39,12 +39,12 @@ pub struct Status {
 }
 
 /// One daemon.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// `leader` or `worker`.
-    pub role: &'static str,
+    pub role: String,
     /// The fingerprint of its jobs.
     pub config_hash: String,
     /// When it was last heard of.
@@ -52,15 +52,15 @@ pub struct Node {
 }
 
 /// How late fires started, in seconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Lateness {
-    p50: f64,
-    p99: f64,
-    max: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
     /// The figures are of so many starts.
-    starts: usize,
+    pub(crate) starts: usize,
     /// When the first of them was due.
-    since: Time,
+    pub(crate) since: Time,
 }
 
 impl From<telemetry::Lateness> for Lateness {
@@ -76,12 +76,12 @@ impl From<telemetry::Lateness> for Lateness {
 }
 
 /// One pool.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Pool {
-    name: String,
-    slots: u32,
-    used: u32,
-    queued: usize,
+    pub(crate) name: String,
+    pub(crate) slots: u32,
+    pub(crate) used: u32,
+    pub(crate) queued: usize,
 }
 
 impl From<&PoolView> for Pool {
@@ -96,12 +96,12 @@ impl From<&PoolView> for Pool {
 }
 
 /// How many jobs are in which state.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobCounts {
-    active: usize,
-    paused: usize,
-    disabled: usize,
-    finished: usize,
+    pub(crate) active: usize,
+    pub(crate) paused: usize,
+    pub(crate) disabled: usize,
+    pub(crate) finished: usize,
 }
 
 impl FromIterator<State> for JobCounts {
@@ -121,14 +121,14 @@ impl FromIterator<State> for JobCounts {
 }
 
 /// How a reload went.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct LastReload {
-    at: Time,
-    by: String,
+    pub(crate) at: Time,
+    pub(crate) by: String,
     /// Whether the files were taken.
-    ok: bool,
+    pub(crate) ok: bool,
     /// How many errors they had.
-    errors: usize,
+    pub(crate) errors: usize,
 }
 
 impl From<daemon::LastReload> for LastReload {
@@ -143,7 +143,7 @@ impl From<daemon::LastReload> for LastReload {
 }
 
 /// A fire to come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Fire {
     /// Of which job.
     pub job: JobName,

@@ -36,8 +36,8 @@ ON CONFLICT DO NOTHING";
 /// An instant can also be decided without a row of its own: within a span, or so long ago that
 /// retention took the row.
 const DECIDED_OTHERWISE: &str = "
-SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?1 AND pruned_through >= ?2)
-    OR EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND last_scheduled_at >= ?2
+SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?1 AND pruned_through >= ?2),
+    EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND last_scheduled_at >= ?2
         AND last_scheduled_at IS NOT NULL AND scheduled_at <= ?2
         AND trigger IN ('schedule', 'catch_up'))";
 
@@ -46,22 +46,42 @@ pub(super) fn put_run(connection: &Connection, run: &Run) -> rusqlite::Result<us
     insert_run(connection, run, &[INSERT_RUN, UNLESS_IT_RAN].concat())
 }
 
+/// The answer to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Claimed,
+    /// By the row of its own id.
+    Decided,
+    /// By something else, and by what.
+    DecidedOtherwise(&'static str),
+}
+
 /// Claims a fire, unless it is decided.
-pub(super) fn claim(connection: &Connection, run: &Run) -> rusqlite::Result<ClaimOutcome> {
+pub(super) fn claim(connection: &Connection, run: &Run) -> rusqlite::Result<Answer> {
     let of_schedule = matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp);
-    let decided = of_schedule
-        && connection
+    let (pruned, in_a_span) = if of_schedule {
+        connection
             .prepare_cached(DECIDED_OTHERWISE)?
             .query_row(params![run.job.as_str(), Micros(run.scheduled_at)], |row| {
-                row.get::<_, bool>(0)
-            })?;
-    if decided {
-        return Ok(ClaimOutcome::Decided);
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+    } else {
+        (false, false)
+    };
+    if !pruned && !in_a_span {
+        let statement = [INSERT_RUN, UNLESS_DECIDED].concat();
+        if insert_run(connection, run, &statement)? > 0 {
+            return Ok(Answer::Claimed);
+        }
     }
-    let statement = [INSERT_RUN, UNLESS_DECIDED].concat();
-    Ok(match insert_run(connection, run, &statement)? {
-        0 => ClaimOutcome::Decided,
-        _ => ClaimOutcome::Claimed,
+    let has_its_row = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)")?
+        .query_row([Text(run.id)], |row| row.get(0))?;
+    Ok(match (has_its_row, pruned, in_a_span) {
+        (true, ..) => Answer::Decided,
+        (_, true, _) => Answer::DecidedOtherwise("retention has pruned beyond it"),
+        (.., true) => Answer::DecidedOtherwise("it lies within a span of instants"),
+        _ => Answer::DecidedOtherwise("a row of another id has its instant"),
     })
 }
 
@@ -70,11 +90,14 @@ pub(super) fn claim_again(
     connection: &Connection,
     run: &Run,
     outcome: ClaimOutcome,
-) -> rusqlite::Result<ClaimOutcome> {
-    if outcome == ClaimOutcome::Claimed {
-        put_run(connection, run)?;
-    }
-    Ok(outcome)
+) -> rusqlite::Result<Answer> {
+    Ok(match outcome {
+        ClaimOutcome::Claimed => {
+            put_run(connection, run)?;
+            Answer::Claimed
+        }
+        ClaimOutcome::Decided => Answer::Decided,
+    })
 }
 
 fn insert_run(connection: &Connection, run: &Run, statement: &str) -> rusqlite::Result<usize> {

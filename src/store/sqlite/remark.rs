@@ -3,11 +3,21 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
+use crate::job::{JobName, Run};
+
 /// Something that whoever keeps the ledger should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) enum Remark {
     /// A change contradicts the ledger and was left out for good.
     Refused { error: String, what: String },
+    /// A claim is decided, but not by a row of its own.
+    Decided {
+        job: JobName,
+        instant: Timestamp,
+        cause: &'static str,
+    },
 }
 
 impl Remark {
@@ -15,6 +25,14 @@ impl Remark {
         Self::Refused {
             error: error.to_string(),
             what: format!("{what:?}"),
+        }
+    }
+
+    pub(super) fn decided(claim: &Run, cause: &'static str) -> Self {
+        Self::Decided {
+            job: claim.job.clone(),
+            instant: claim.scheduled_at,
+            cause,
         }
     }
 
@@ -28,6 +46,16 @@ impl Remark {
                     "the ledger refuses a change that contradicts it"
                 );
             }
+            Self::Decided {
+                job,
+                instant,
+                cause,
+            } => tracing::warn!(
+                %job,
+                %instant,
+                cause,
+                "a claim is decided without a row of its own, so it does not run"
+            ),
         }
     }
 }

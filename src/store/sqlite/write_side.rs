@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::apply;
+use super::apply::{self, Answer};
 use super::open::Place;
 use super::prune::{self, PruneStep, Pruning};
 use super::remark::Remark;
@@ -147,6 +147,7 @@ fn apply_all(
                     if let Write::Claim(run) | Write::Start(run) = write {
                         // Without a row of its own it must not run.
                         outcomes.push((run.id, ClaimOutcome::Decided));
+                        remarks.push(Remark::decided(run, "the ledger refuses its row"));
                     }
                 }
             }
@@ -186,9 +187,16 @@ fn apply_row(
 ) -> rusqlite::Result<Option<(RunId, ClaimOutcome)>> {
     match write {
         Write::Claim(run) => {
-            let outcome = match known {
+            let answer = match known {
                 Some(outcome) => apply::claim_again(connection, run, outcome)?,
                 None => apply::claim(connection, run)?,
+            };
+            if let Answer::DecidedOtherwise(cause) = answer {
+                remarks.push(Remark::decided(run, cause));
+            }
+            let outcome = match answer {
+                Answer::Claimed => ClaimOutcome::Claimed,
+                Answer::Decided | Answer::DecidedOtherwise(_) => ClaimOutcome::Decided,
             };
             return Ok(Some((run.id, outcome)));
         }
@@ -234,4 +242,87 @@ fn refuse(error: rusqlite::Error, what: &dyn std::fmt::Debug) -> rusqlite::Resul
 
 fn orphan(what: &'static str, run: RunId) {
     tracing::warn!(%run, what, "left out of the ledger: retention has removed its run");
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::job::{JobFlags, JobName, Run, Span, Status, Trigger};
+
+    fn fire(second: i64) -> Run {
+        let job = JobName::new("a").unwrap();
+        let at = Timestamp::from_second(second).unwrap();
+        Run {
+            id: RunId::of_fire(&job, at),
+            job,
+            status: Status::Scheduled,
+            trigger: Trigger::Schedule,
+            scheduled_at: at,
+            due_at: at,
+            queued_at: None,
+            started_at: None,
+            finished_at: None,
+            attempts: 0,
+            exit_code: None,
+            signal: None,
+            reason: None,
+            params: std::collections::BTreeMap::new(),
+            node: String::new(),
+            requested_by: None,
+            span: None,
+        }
+    }
+
+    #[test]
+    fn a_claim_that_is_decided_otherwise_is_remarked_on_once() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let place = Place::take(&folder.path().join("ledger.db")).unwrap();
+        let mut store = WriteSide::open(place, Retention::default()).unwrap();
+        let flags = JobFlags::first_seen(fire(1).job, fire(9).scheduled_at);
+        let mut span = fire(20);
+        span.id = RunId::of_span(&span.job, span.scheduled_at, 0);
+        span.status = Status::Skipped;
+        span.span = Some(Span {
+            last: fire(30).scheduled_at,
+            count: 11,
+        });
+        let mut foreign = fire(40);
+        foreign.id = RunId::of_manual(&foreign.job, foreign.scheduled_at, 0);
+        let mut own = fire(50);
+        own.status = Status::Succeeded;
+        own.attempts = 1;
+        let rows = vec![
+            Write::Job(flags),
+            Write::Run(span),
+            Write::Run(foreign),
+            Write::Run(own),
+        ];
+        assert!(store.commit(&[Batch::now(rows)], None).is_ok());
+        let prune = "UPDATE jobs SET pruned_through = 5000000";
+        store.connection().unwrap().execute(prune, []).unwrap();
+
+        let claims = [5, 10, 25, 40, 50].map(fire);
+        let mut writes = claims.clone().map(Write::Claim).to_vec();
+        let mut unsaid = fire(50);
+        unsaid.status = Status::Missed;
+        writes.push(Write::Run(unsaid));
+        let group = [Batch::now(writes)];
+        let Ok(done) = store.commit(&group, None) else {
+            panic!("it is not committed");
+        };
+        let expected = [
+            Remark::decided(&claims[0], "retention has pruned beyond it"),
+            Remark::decided(&claims[2], "it lies within a span of instants"),
+            Remark::decided(&claims[3], "a row of another id has its instant"),
+            Remark::refused(&IT_RAN, &group[0].writes[5]),
+        ];
+        assert_eq!(done.remarks, expected);
+        // Tried again, it is what it was.
+        let Ok(again) = store.commit(&group, Some(&done)) else {
+            panic!("it is not committed");
+        };
+        assert_eq!((again.claims, again.remarks), (done.claims, done.remarks));
+    }
 }
