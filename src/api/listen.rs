@@ -104,6 +104,13 @@ impl Listeners {
             if settings.auth == Auth::None && !address.ip().is_loopback() {
                 return Err(ApiError::OpenToAll { address });
             }
+            if !settings.listen.iter().any(|&named| covers(address, named)) {
+                tracing::warn!(
+                    %address,
+                    "the service manager passed a socket that `listen` in [server] does not name; \
+                     it is served all the same: take it out of the socket unit, or name it"
+                );
+            }
             taken.push(address);
             tcp.push(TcpListener::from_std(listener).map_err(ApiError::Passed)?);
         }

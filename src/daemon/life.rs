@@ -207,7 +207,6 @@ async fn live(
     let _ = stop_api.send(());
     end("API", api).await;
     last_steps(&runner, engine, &ledger).await?;
-    news.abort();
     tracing::info!("stopped");
     manager.farewell().await;
     drained

@@ -111,9 +111,11 @@ impl JobState {
         self.span.as_ref().is_some_and(|open| {
             open.status == status
                 && open.reason.as_ref().is_some_and(|known| known.0 == reason)
-                && open
-                    .span
-                    .is_some_and(|span| self.plan.schedule.next_after(span.last) == Some(first))
+                // Of a schedule that has ended, others may lie between it and the next.
+                && open.span.is_some_and(|span| {
+                    span.last > self.since
+                        && self.plan.schedule.next_after(span.last) == Some(first)
+                })
         })
     }
 

@@ -14,7 +14,9 @@ pub enum Write {
     /// ([`ClaimOutcome::Decided`]). A row that is still `scheduled` gives way; so does, to its
     /// catch-up run, one that a shutdown made `missed` ([`crate::job::Reason::SHUTDOWN`]).
     Claim(Run),
-    /// A run's row, whole, made or replaced by id.
+    /// A run's row, whole, made or replaced by id. A row that is final and tells of attempts is
+    /// never replaced by one that tells of fewer (nor by a claim, nor withdrawn): that a process
+    /// ran is not unsaid by a decision that came too late. Such a change is refused and logged.
     Run(Run),
     /// A run whose durable status is `queued` is about to be started: its row (`running`) is put
     /// as [`Write::Run`] puts it, and once it is durable it is acknowledged as a claim is, as
@@ -45,7 +47,9 @@ pub enum Write {
 pub enum ClaimOutcome {
     /// The row is durable and ours.
     Claimed,
-    /// The ledger has a row for this fire already that is past `scheduled`: it must not run again.
+    /// The ledger has decided this fire already, so it must not run again: by a row of its own that
+    /// is past `scheduled`, or (each is logged) by a span that holds its instant, by a row of
+    /// another id at its instant, or before the history that retention has left.
     Decided,
 }
 
@@ -56,7 +60,8 @@ pub struct JobFlags {
     pub job: JobName,
     /// Every instant up to here is decided: it has a row, claimed or final.
     pub decided_through: Timestamp,
-    /// The account begins after here: when the job was first seen, or where retention pruned to.
+    /// The account begins after here: when the job was first seen, or where retention pruned to;
+    /// never later than `decided_through`, which goes back when a wrong clock is corrected.
     pub audit_from: Timestamp,
     /// Whether somebody paused it.
     pub paused: bool,

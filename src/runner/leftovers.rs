@@ -1,6 +1,6 @@
 //! After `kill -9` of a daemon: nothing of its runs may live on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -32,13 +32,15 @@ pub struct Cleared {
 /// seconds. Marks of another boot name nothing that can be alive.
 ///
 /// A process is known by the run in its environment, by a session that one of the main processes
-/// led, or by being below one of these.
+/// surely led, or by being below one of these. In doubt it lives, for no stranger may die: so do
+/// those that threw their environment away, if their main process and parents ended before this and
+/// nobody in their session kept it.
 pub fn kill_leftovers(leftovers: &Leftovers) -> io::Result<Cleared> {
     let mut killed = BTreeSet::new();
     if !leftovers.same_boot || leftovers.marks.is_empty() {
         return Ok(Cleared::default());
     }
-    let family = Family::of(leftovers);
+    let mut family = Family::of(leftovers);
     for _ in 0..WALKS {
         let alive = family.among(&tree::all()?);
         if alive.is_empty() {
@@ -86,44 +88,40 @@ fn wait_for_one(dying: &[OwnedFd]) -> io::Result<()> {
 /// What the processes of the old attempts are known by.
 struct Family {
     runs: BTreeSet<(String, String)>,
-    /// Start times of the old main processes, by process id, which is the id of their session.
-    leaders: BTreeMap<u32, u64>,
-    /// A time at which the old daemon still lived.
-    daemon_lived_at: u64,
+    /// Process ids, which are also the ids of their sessions, and start times of the old main
+    /// processes.
+    leaders: BTreeSet<(u32, u64)>,
+    /// The sessions that were theirs when it was last looked.
+    held: BTreeSet<u32>,
 }
 
 impl Family {
     fn of(leftovers: &Leftovers) -> Self {
         let marks = &leftovers.marks;
-        let leaders: BTreeMap<u32, u64> = marks
-            .iter()
-            .filter_map(|mark| mark.leader)
-            .map(|leader| (leader.pid, leader.start_ticks))
-            .collect();
         Self {
             runs: marks
                 .iter()
                 .map(|mark| (mark.run.to_string(), mark.attempt.to_string()))
                 .collect(),
-            daemon_lived_at: leaders.values().copied().max().unwrap_or(0),
-            leaders,
+            leaders: marks
+                .iter()
+                .filter_map(|mark| mark.leader)
+                .map(|leader| (leader.pid, leader.start_ticks))
+                .collect(),
+            held: BTreeSet::new(),
         }
     }
 
     /// Those of the processes that belong to the old attempts.
-    fn among(&self, all: &[Stat]) -> Vec<Stat> {
+    fn among(&mut self, all: &[Stat]) -> Vec<Stat> {
         let own = std::process::id();
         let others = || all.iter().filter(|stat| stat.pid != own);
         let mut ours: BTreeSet<u32> = others()
             .filter(|stat| tree::marked_as(stat.pid).is_some_and(|mark| self.runs.contains(&mark)))
             .map(|stat| stat.pid)
             .collect();
-        let sessions: BTreeSet<u32> = self
-            .leaders
-            .keys()
-            .copied()
-            .filter(|&session| self.still_holds(session, all, &ours))
-            .collect();
+        self.held = self.sessions(all, &ours);
+        let sessions = &self.held;
         ours.extend(
             others()
                 .filter(|stat| sessions.contains(&stat.session))
@@ -141,24 +139,35 @@ impl Family {
             }
         }
         others()
-            .filter(|stat| ours.contains(&stat.pid))
+            .filter(|stat| ours.contains(&stat.pid) && !stat.dead)
             .copied()
             .collect()
     }
 
-    /// Whether a session of this id is the old attempt's, and not one of a later process to which
-    /// the kernel gave the number again. It does not while a member of the old session lives: so
-    /// one member that is surely old vouches for all.
-    fn still_holds(&self, session: u32, all: &[Stat], marked: &BTreeSet<u32>) -> bool {
-        all.iter()
-            .filter(|stat| stat.session == session)
-            .any(|stat| {
-                if stat.pid == session {
-                    self.leaders.get(&session) == Some(&stat.start_ticks)
-                } else {
-                    marked.contains(&stat.pid) || stat.start_ticks <= self.daemon_lived_at
-                }
-            })
+    /// The sessions that are the old attempts', and not those of later processes to which the
+    /// kernel gave a number again.
+    ///
+    /// It gives none away that a process, dead or alive, has as its own or as its session's. So while
+    /// there is a leader, its start time decides: another one means that the old session died out.
+    /// Without a leader the members are of one session, but it may be a later one whose leader is
+    /// dead too, and no age tells. A member with the environment of a marked attempt does: it, or
+    /// one that it descends from, began the session. So does the walk before, a moment ago.
+    fn sessions(&self, all: &[Stat], marked: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let ids: BTreeSet<u32> = self.leaders.iter().map(|&(pid, _)| pid).collect();
+        let (mut vouched, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for stat in all {
+            if self.leaders.contains(&(stat.pid, stat.start_ticks)) {
+                vouched.insert(stat.pid);
+            } else if ids.contains(&stat.pid) {
+                others.insert(stat.pid);
+            }
+            if ids.contains(&stat.session)
+                && (marked.contains(&stat.pid) || self.held.contains(&stat.session))
+            {
+                vouched.insert(stat.session);
+            }
+        }
+        &vouched - &others
     }
 }
 
@@ -183,29 +192,29 @@ mod tests {
     /// Process ids above what the kernel gives, so that no real `/proc` entry answers for them.
     const BASE: u32 = 10_000_000;
 
-    fn family() -> Family {
+    /// Of attempts with these main processes.
+    fn family(leaders: &[(u32, u64)]) -> Family {
         let name = JobName::new("a").unwrap();
         let run = RunId::of_manual(&name, jiff::Timestamp::UNIX_EPOCH, 7);
-        let leader = Some(Leader {
-            pid: BASE,
-            start_ticks: 500,
-        });
+        let mark = |(attempt, &(pid, start_ticks))| Mark {
+            run,
+            attempt,
+            leader: Some(Leader { pid, start_ticks }),
+        };
         Family::of(&Leftovers {
             same_boot: true,
-            marks: vec![Mark {
-                run,
-                attempt: 1,
-                leader,
-            }],
+            marks: (1..).zip(leaders).map(mark).collect(),
         })
     }
 
+    fn pids_of(family: &mut Family, all: &[Stat]) -> Vec<u32> {
+        let ours = family.among(all);
+        ours.iter().map(|stat| stat.pid - BASE).collect()
+    }
+
     fn pids(all: &[Stat]) -> Vec<u32> {
-        family()
-            .among(all)
-            .iter()
-            .map(|stat| stat.pid - BASE)
-            .collect()
+        // The last one moves nothing: how old a process is against other marks proves nothing.
+        pids_of(&mut family(&[(BASE, 500), (BASE + 50, 90_000)]), all)
     }
 
     #[test]
@@ -220,17 +229,47 @@ mod tests {
     }
 
     #[test]
-    fn a_session_without_its_leader_needs_an_old_member() {
-        assert_eq!(
-            pids(&[stat(BASE + 1, 1, BASE, 499), stat(BASE + 2, 1, BASE, 900)]),
-            [1, 2]
-        );
-        assert!(pids(&[stat(BASE + 2, 1, BASE, 900)]).is_empty());
+    fn a_dead_leader_that_nobody_waited_for_still_holds_its_session() {
+        let zombie = Stat {
+            dead: true,
+            ..stat(BASE, 1, BASE, 500)
+        };
+        assert_eq!(pids(&[zombie, stat(BASE + 1, 1, BASE, 900)]), [1]);
     }
 
     #[test]
-    fn a_later_process_of_the_same_number_is_left_alone() {
-        assert!(pids(&[stat(BASE, 1, BASE, 501), stat(BASE + 1, BASE, BASE, 502)]).is_empty());
+    fn a_session_without_its_leader_is_nobodys_by_age() {
+        for start_ticks in [499, 500, 501, 90_000, 90_001] {
+            assert!(pids(&[stat(BASE + 1, 1, BASE, start_ticks)]).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_session_that_lost_its_leader_under_way_is_known_until_it_dies_out() {
+        let mut family = family(&[(BASE, 500)]);
+        let leader = stat(BASE, 1, BASE, 500);
+        let forked = [stat(BASE + 1, 1, BASE, 900)];
+        assert_eq!(pids_of(&mut family, &[leader]), [0]);
+        assert_eq!(pids_of(&mut family, &forked), [1]);
+        assert_eq!(pids_of(&mut family, &forked), [1]);
+        assert!(pids_of(&mut family, &[]).is_empty());
+        assert!(pids_of(&mut family, &forked).is_empty());
+    }
+
+    #[test]
+    fn a_later_process_of_the_same_number_is_left_alone_with_its_session() {
+        for start_ticks in [501, 60_000, 95_000] {
+            let leader = stat(BASE, 1, BASE, start_ticks);
+            let member = stat(BASE + 1, BASE, BASE, start_ticks + 1);
+            assert!(pids(&[leader, member]).is_empty());
+            assert!(pids(&[member, leader]).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_number_that_led_twice_is_known_by_either_time() {
+        let mut family = family(&[(BASE, 900), (BASE, 500)]);
+        assert_eq!(pids_of(&mut family, &[stat(BASE, 1, BASE, 900)]), [0]);
     }
 
     #[test]

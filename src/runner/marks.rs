@@ -11,7 +11,8 @@
 //! Until then there is no [`Marks`], and so nothing can be started.
 //!
 //! For the same reason a mark outlives its process: it goes when the ledger holds the attempt's end
-//! ([`Marks::settled`]) and no process of it is left, at the next compaction.
+//! ([`Marks::settled`]) and no process of it is left. A record then says so, and reading passes the
+//! mark over: its process id may name something else by now.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -30,6 +31,9 @@ const FILE: &str = "started";
 const NEW_FILE: &str = "started.new";
 /// The first word of the file.
 const FORMAT: &str = "punctual-marks-1";
+/// Ends the record of a mark that is needed no more. Without it the record was cut off, and its
+/// number may be that of another attempt.
+const GONE: &str = "gone";
 /// The file is rewritten when it is larger than this and than twice its size after the last time.
 const COMPACT_AT: u64 = 1 << 20;
 /// No mark file that the daemon wrote comes near this.
@@ -148,6 +152,10 @@ impl Marks {
             change(mark);
             if mark.over && mark.settled {
                 log.open.remove(&(run, attempt));
+                if let Err(why) = log.append(&format!("G {run} {attempt} {GONE}\n")) {
+                    // A mark too many is the safe side, until the next compaction.
+                    tracing::warn!(%run, %why, "the end could not be added to a start mark");
+                }
             }
         }
     }
@@ -264,7 +272,8 @@ fn parse(text: &str, boot: &str) -> Leftovers {
         .filter_map(|line| line.strip_suffix('\n'));
     let header = lines.next().unwrap_or_default();
     let same_boot = header.split_once(' ') == Some((FORMAT, boot));
-    let mut marks: Vec<Mark> = Vec::new();
+    // By the order of their starts; a mark that is gone leaves its place empty.
+    let mut marks: Vec<Option<Mark>> = Vec::new();
     let mut places = BTreeMap::new();
     for line in lines {
         let mut words = line.split(' ');
@@ -275,21 +284,31 @@ fn parse(text: &str, boot: &str) -> Leftovers {
         let Some(attempt) = attempt.and_then(|word| word.parse::<u32>().ok()) else {
             continue;
         };
+        if kind == Some("G") {
+            if words.next() == Some(GONE)
+                && let Some(place) = places.remove(&(run, attempt))
+            {
+                marks[place] = None;
+            }
+            continue;
+        }
         let place = *places.entry((run, attempt)).or_insert(marks.len());
         if place == marks.len() {
-            let leader = None;
-            marks.push(Mark {
+            marks.push(Some(Mark {
                 run,
                 attempt,
-                leader,
-            });
+                leader: None,
+            }));
         }
         let pid = words.next().and_then(|word| word.parse().ok());
         let start_ticks = words.next().and_then(|word| word.parse().ok());
-        if let (Some("P"), Some(pid), Some(start_ticks)) = (kind, pid, start_ticks) {
-            marks[place].leader = Some(Leader { pid, start_ticks });
+        if let (Some("P"), Some(pid), Some(start_ticks)) = (kind, pid, start_ticks)
+            && let Some(mark) = &mut marks[place]
+        {
+            mark.leader = Some(Leader { pid, start_ticks });
         }
     }
+    let marks = marks.into_iter().flatten().collect();
     Leftovers { same_boot, marks }
 }
 
@@ -352,9 +371,52 @@ mod tests {
             assert!(read.marks.len() <= 1);
             assert!(read.marks.iter().all(|mark| mark.run == a));
         }
+        let gone = parse(&format!("{text} 1\nG {b} 1 gone\nG {b} 2 gone\n"), "boot");
+        assert_eq!(gone.marks.len(), 1, "what is gone twice or was never there");
         assert!(!parse(&text, "other boot").same_boot);
         assert!(!parse("", "").same_boot);
         assert_eq!(parse("\u{fffd}\n\n S \n", "boot"), Leftovers::default());
+    }
+
+    #[test]
+    fn a_mark_is_gone_when_its_attempt_is_over_and_settled_in_either_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
+        let left = || -> Vec<RunId> {
+            let left = Marks::open(dir.path()).unwrap().leftovers.marks;
+            left.iter().map(|mark| mark.run).collect()
+        };
+        for second in 1..=3 {
+            marks.start(run(second), 1).unwrap();
+            marks.leads(run(second), 1, LEADER);
+        }
+        marks.over(run(1), 1);
+        marks.settled(run(2), 1);
+        assert_eq!(left(), [run(1), run(2), run(3)]);
+        marks.settled(run(1), 1);
+        assert_eq!(left(), [run(2), run(3)]);
+        marks.over(run(2), 1);
+        assert_eq!(left(), [run(3)]);
+        marks.over(run(3), 1);
+        marks.settled(run(3), 1);
+        assert!(left().is_empty());
+        marks.start(run(3), 2).unwrap();
+        assert_eq!(left(), [run(3)], "another attempt is another mark");
+    }
+
+    #[test]
+    fn the_end_of_another_attempt_that_was_cut_off_drops_nothing() {
+        let (a, b) = (run(1), run(2));
+        let text = format!("{FORMAT} boot\nS {a} 1\nS {a} 12\nS {b} 1\nG {a} 12 gone\n");
+        assert_eq!(parse(&text, "boot").marks.len(), 2);
+        let whole = text.len();
+        for cut in whole - " gone\n".len() - 1..whole - 1 {
+            // What is written after a torn record begins with the end of its line.
+            let torn = format!("{}\nS {b} 1\n", &text[..cut]);
+            let left = parse(&torn, "boot").marks.len();
+            let all = if torn.contains(" gone\n") { 2 } else { 3 };
+            assert_eq!(left, all, "{torn}");
+        }
     }
 
     #[test]

@@ -154,14 +154,13 @@ impl Walk {
     }
 }
 
-/// Every process that is alive, as far as `/proc` shows them.
+/// Every process that is alive or not waited for yet, as far as `/proc` shows them.
 pub(super) fn all() -> io::Result<Vec<Stat>> {
     let entries = fs::read_dir("/proc")?;
     Ok(entries
         .filter_map(Result::ok)
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter_map(Stat::of)
-        .filter(|stat| !stat.dead)
         .collect())
 }
 

@@ -89,8 +89,8 @@ impl HealthCell {
         self.lock().committing_since = Some(clock::monotonic());
     }
 
-    pub(super) fn refused(&self, changes: u64) {
-        self.lock().health.refused += changes;
+    pub(super) fn refused(&self) {
+        self.lock().health.refused += 1;
     }
 
     pub(super) fn committed(&self, changes: usize) -> Edge {

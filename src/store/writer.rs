@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::health::{Edge, HealthCell};
-use super::sqlite::{PruneStep, WriteSide};
+use super::sqlite::{Committed, PruneStep, Remark, WriteSide};
 use super::{Acked, Batch, StoreError, Urgency};
 use crate::clock;
 
@@ -174,17 +174,14 @@ impl Writer {
     /// done again until one surely has.
     async fn commit(&mut self, group: Vec<Batch>) {
         let changes = group.iter().map(Batch::len).sum();
-        let mut known = None;
+        let mut known: Option<Committed> = None;
         let mut wait = FIRST_WAIT;
-        let claims = loop {
+        let committed = loop {
             self.health.committing();
             match self.store.commit(&group, known.as_ref()) {
-                Ok(committed) => {
-                    self.health.refused(committed.refused);
-                    break committed.claims;
-                }
+                Ok(committed) => break committed,
                 Err(failure) => {
-                    known = known.or(failure.claims);
+                    known = known.or(failure.unless_lost);
                     if self.health.failed(failure.detail.clone()) == Edge::Crossed {
                         tracing::error!(
                             error = failure.detail,
@@ -199,8 +196,14 @@ impl Writer {
         if self.health.committed(changes) == Edge::Crossed {
             tracing::info!("the ledger can be written again; nothing was lost");
         }
+        for remark in &committed.remarks {
+            remark.log();
+            if matches!(remark, Remark::Refused { .. }) {
+                self.health.refused();
+            }
+        }
         let has_output = group.iter().any(|batch| !batch.outputs.is_empty());
-        for (batch, claims) in group.into_iter().zip(claims) {
+        for (batch, claims) in group.into_iter().zip(committed.claims) {
             let Some(done) = batch.done else { continue };
             if catch_unwind(AssertUnwindSafe(|| done(Acked { claims }))).is_err() {
                 tracing::error!("what was to follow a commit panicked; the commit stands");

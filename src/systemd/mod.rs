@@ -9,10 +9,10 @@
 
 mod address;
 mod herald;
-mod manager;
+mod notify;
 mod passed;
 mod status;
 
 pub use herald::{Herald, View};
-pub use manager::ServiceManager;
+pub use notify::ServiceManager;
 pub use passed::{Passed, PassedError};

@@ -1,13 +1,13 @@
 //! Who reads the log, and who does not.
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use punctual::clock;
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::daemon::{PATIENCE, Place, assert_each_second_once, wait_until};
+use crate::daemon::{Place, assert_each_second_once, wait_until};
 use crate::http::Door;
 
 fn serve(place: &Place, format: &str) -> Command {
@@ -22,6 +22,24 @@ fn serve(place: &Place, format: &str) -> Command {
     command
 }
 
+/// Killed when dropped, whatever the test came to.
+struct Killed(Child);
+
+impl Killed {
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.0.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_log_that_nobody_reads_delays_neither_fires_nor_answers() {
     let noise: Vec<_> = (0..10)
@@ -31,8 +49,8 @@ fn a_log_that_nobody_reads_delays_neither_fires_nor_answers() {
     let place = Place::new(&format!(
         "{noise}[jobs.beat]\nevery = \"1s\"\ncommand = [\"true\"]\n"
     ));
-    let mut child = serve(&place, "json").spawn().unwrap();
-    let mut log = child.stderr.take().unwrap();
+    let mut child = serve(&place, "json").spawn().map(Killed).unwrap();
+    let mut log = child.0.stderr.take().unwrap();
     let room = rustix::pipe::fcntl_setpipe_size(&log, 4_096).unwrap();
     let room = u64::try_from(room).unwrap();
     // The pipe is full when no further line fits.
@@ -57,14 +75,11 @@ fn a_log_that_nobody_reads_delays_neither_fires_nor_answers() {
         late[late.len() / 2] < 250_000,
         "microseconds late: {late:?}"
     );
-    let asked = clock::monotonic();
-    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert!(
-        clock::monotonic().duration_since(asked) < PATIENCE,
-        "the end waited for the reader"
-    );
+    child.signal(Signal::TERM);
+    let end = wait_until("an end that waits for no reader", || {
+        child.0.try_wait().unwrap()
+    });
+    assert!(end.success());
     assert_each_second_once(&place.rows(), "beat");
     let mut rest = Vec::new();
     log.read_to_end(&mut rest).unwrap();
@@ -73,17 +88,16 @@ fn a_log_that_nobody_reads_delays_neither_fires_nor_answers() {
 #[test]
 fn a_log_whose_reader_comes_back_is_read_on() {
     let place = Place::new("[jobs.noise]\nevery = \"100ms\"\ncommand = [\"false\"]\n");
-    let mut child = serve(&place, "json").spawn().unwrap();
-    let log = child.stderr.take().unwrap();
+    let mut child = serve(&place, "json").spawn().map(Killed).unwrap();
+    let log = child.0.stderr.take().unwrap();
     let room = rustix::pipe::fcntl_setpipe_size(&log, 4_096).unwrap();
     let room = u64::try_from(room).unwrap();
     wait_until("a full pipe", || {
         (ioctl_fionread(&log).unwrap() + 1_000 > room).then_some(())
     });
-    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
+    child.signal(Signal::TERM);
     let text = std::io::read_to_string(log).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
     for line in text.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("every line is whole");
         assert!(line["message"].is_string(), "{line}");
@@ -103,16 +117,15 @@ fn without_a_journal_its_format_is_refused_and_auto_is_text() {
     let text = String::from_utf8(refused.stderr).unwrap();
     assert!(text.contains("--log-format text"), "{text}");
 
-    let mut child = serve(&place, "auto").spawn().unwrap();
+    let mut child = serve(&place, "auto").spawn().map(Killed).unwrap();
     let door = place.path("punctual.sock");
     wait_until("an answer", || {
         std::os::unix::net::UnixStream::connect(&door).ok()
     });
-    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
     // It listens to signals before it listens to anybody else.
-    kill_process(pid, Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
-    let text = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    child.signal(Signal::TERM);
+    assert!(child.0.wait().unwrap().success());
+    let text = std::io::read_to_string(child.0.stderr.take().unwrap()).unwrap();
     assert!(text.contains("INFO"), "{text}");
     assert!(!text.contains('{'), "{text}");
     assert!(

@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use punctual::clock;
-use punctual::job::{AttemptEnd, JobName, StopCause};
-use punctual::runner::{Cleared, Launch, Marks, Runner, kill_leftovers};
+use punctual::job::{AttemptEnd, JobName, RunId, StopCause};
+use punctual::runner::{Cleared, Launch, Leader, Leftovers, Mark, Marks, Runner, kill_leftovers};
 
 use crate::desk::{PATIENCE, alive_of, desk, launch, lives, new_run, numbers, shell, until};
 
@@ -182,7 +182,133 @@ fn next_start() {
     assert_eq!(again, Cleared::default());
 }
 
-struct Killed(std::process::Child);
+/// Orphans must be nobody's business but the test's.
+#[test]
+fn only_sessions_that_are_surely_ours_are_killed() {
+    alone("crash::numbers_given_again");
+}
+
+/// Not a test of its own: the inside of [`only_sessions_that_are_surely_ours_are_killed`].
+#[test]
+#[ignore = "started by another test"]
+fn numbers_given_again() {
+    if std::env::var_os(DIR).is_none() {
+        return;
+    }
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    let ours = Session::new(Some(new_run()));
+    let orphaned = Session::new(Some(new_run())).without_leader();
+    let strangers = Session::new(None);
+    let orphaned_strangers = Session::new(None).without_leader();
+    let earlier = |session: &Session| Leader {
+        start_ticks: session.leader.start_ticks - 1,
+        ..session.leader
+    };
+    // No process has this number; its mark is younger than all there is.
+    let last = Leader {
+        pid: 1 << 30,
+        start_ticks: u64::MAX,
+    };
+    let marks = [
+        (ours.run, ours.leader),
+        (orphaned.run, orphaned.leader),
+        (strangers.run, earlier(&strangers)),
+        (orphaned_strangers.run, earlier(&orphaned_strangers)),
+        (new_run(), last),
+    ];
+    let leftovers = Leftovers {
+        same_boot: true,
+        marks: marks
+            .map(|(run, leader)| Mark {
+                run,
+                attempt: 1,
+                leader: Some(leader),
+            })
+            .into(),
+    };
+    let cleared = kill_leftovers(&leftovers).unwrap();
+    assert_eq!(cleared.alive, Vec::<u32>::new());
+    assert!(!lives(ours.leader.pid));
+    assert!(lives(strangers.leader.pid));
+    for session in [&ours, &orphaned] {
+        assert!(!session.members.iter().any(|&pid| lives(pid)));
+    }
+    for session in [&strangers, &orphaned_strangers] {
+        assert!(session.members.iter().all(|&pid| lives(pid)));
+    }
+    assert_eq!(kill_leftovers(&leftovers).unwrap(), Cleared::default());
+}
+
+/// A session of four: a leader, an orphan in a further session, a child, and one that wiped its
+/// environment.
+struct Session {
+    run: RunId,
+    leader: Leader,
+    members: Vec<u32>,
+    process: Child,
+}
+
+impl Session {
+    /// Of an attempt of a run, or of a stranger.
+    fn new(run: Option<RunId>) -> Self {
+        let line = "sleep 1000 >/dev/null & echo pid=$!; \
+                    env -i /bin/sleep 1000 >/dev/null & echo pid=$!; \
+                    (setsid sh -c 'echo pid=$$; exec sleep 1000 >/dev/null' &); read -r end";
+        let mut command = Command::new("setsid");
+        command.args(["sh", "-c", line]);
+        if let Some(run) = run {
+            command.env("PUNCTUAL_RUN_ID", run.to_string());
+            command.env("PUNCTUAL_ATTEMPT", "1");
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let members: Vec<u32> = lines
+            .take(3)
+            .map(|line| numbers(&line.unwrap(), "pid")[0])
+            .collect();
+        if let Some(run) = run {
+            until("one to be without its environment", || {
+                alive_of(run).len() == 3
+            });
+        }
+        let pid = process.id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let behind_name = stat.rsplit_once(')').unwrap().1;
+        let start_ticks = behind_name.split_whitespace().nth(19).unwrap();
+        Self {
+            run: run.unwrap_or_else(new_run),
+            leader: Leader {
+                pid,
+                start_ticks: start_ticks.parse().unwrap(),
+            },
+            members,
+            process,
+        }
+    }
+
+    /// Ends the leader, so that its number is only that of the session.
+    fn without_leader(mut self) -> Self {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap();
+        assert!(self.members.iter().all(|&pid| lives(pid)));
+        self
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Orphans, which nobody waits for: their numbers are theirs.
+        for &pid in &self.members {
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {

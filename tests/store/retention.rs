@@ -182,3 +182,31 @@ async fn no_limit_touches_a_live_run() {
         .collect();
     assert_eq!(home.reopen().await.recovered.live, live);
 }
+
+#[tokio::test]
+async fn rows_of_a_wrong_clock_do_not_silence_the_right_one() {
+    for swept_before_the_correction in [true, false] {
+        let home = Home::with(few(100));
+        home.write(account("a", 1_700)).await;
+        if swept_before_the_correction {
+            assert_eq!(home.ledger.prune().await.unwrap(), 1_600);
+        }
+        // A new schedule counts from the new now, and knows the account as it was.
+        let corrected = JobFlags {
+            audit_from: t(16_000),
+            ..flags("a", t(5))
+        };
+        for _ in 0..2 {
+            home.write(vec![Write::Job(corrected.clone())]).await;
+        }
+        home.ledger.prune().await.unwrap();
+        let claims = [12, 16_500].map(|at| Write::Claim(fire("a", t(at), Status::Scheduled)));
+        let acked = home.write(claims.to_vec()).await;
+        let outcomes: Vec<_> = acked.claims.iter().map(|it| it.1).collect();
+        let expected = [ClaimOutcome::Claimed, ClaimOutcome::Decided];
+        assert_eq!(outcomes, expected, "those that had their fire have a row");
+        let home = home.reopen().await;
+        let known = &home.recovered.flags[&name("a")];
+        assert_eq!((known.audit_from, known.decided_through), (t(5), t(5)));
+    }
+}

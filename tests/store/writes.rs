@@ -1,7 +1,7 @@
 //! Each kind of change, and what becomes of it.
 
 use punctual::clock;
-use punctual::job::{Attempt, ClaimOutcome, JobFlags, RunId, Status, Trigger, Write};
+use punctual::job::{Attempt, ClaimOutcome, JobFlags, Reason, RunId, Status, Trigger, Write};
 use punctual::store::{Batch, Spread, Stretch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -233,6 +233,62 @@ async fn what_contradicts_the_ledger_is_left_out_and_the_rest_goes_on() {
     let health = home.ledger.health();
     assert!(health.writable);
     assert_eq!((health.refused, health.pending), (1, 0));
+}
+
+#[tokio::test]
+async fn what_ran_is_not_unsaid() {
+    let home = Home::new();
+    let ran = fire("a", t(1), Status::Succeeded);
+    let mut missed = fire("a", t(1), Status::Missed);
+    missed.attempts = 0;
+    missed.reason = Some(Reason::new(Reason::SHUTDOWN));
+    let mut queued = fire("a", t(1), Status::Queued);
+    queued.trigger = Trigger::CatchUp;
+    let mut unstarted = fire("a", t(1), Status::Running);
+    unstarted.attempts = 0;
+    let late = vec![
+        Write::Run(missed),
+        Write::Run(queued.clone()),
+        Write::Claim(queued.clone()),
+        Write::Withdraw(ran.id),
+        Write::Start(unstarted),
+    ];
+    home.write(vec![Write::Run(ran.clone())]).await;
+    let acked = home.write(late.clone()).await;
+    let decided = (ran.id, ClaimOutcome::Decided);
+    assert_eq!(acked.claims, [decided, decided]);
+    assert_eq!(home.reader.run(ran.id).await.unwrap().as_ref(), Some(&ran));
+    assert_eq!(home.ledger.health().refused, 3, "two rows and a start");
+
+    // A shutdown took nothing from what it stopped.
+    let mut stopped = fire("a", t(2), Status::Missed);
+    stopped.reason = Some(Reason::new(Reason::SHUTDOWN));
+    let mut caught_up = fire("a", t(2), Status::Queued);
+    caught_up.trigger = Trigger::CatchUp;
+    let batch = vec![
+        Write::Run(stopped.clone()),
+        Write::Claim(caught_up),
+        Write::Withdraw(stopped.id),
+    ];
+    let acked = home.write(batch).await;
+    assert_eq!(acked.claims, [(stopped.id, ClaimOutcome::Decided)]);
+    let row = home.reader.run(stopped.id).await.unwrap();
+    assert_eq!(row.as_ref(), Some(&stopped));
+
+    // As many attempts or more say as much, and so does any row of a run that goes on.
+    let mut again = ran.clone();
+    again.status = Status::Failed;
+    let mut more = again.clone();
+    more.status = Status::Running;
+    more.attempts = 2;
+    let mut back = queued;
+    back.trigger = Trigger::Schedule;
+    for row in [again, more, back] {
+        home.write(vec![Write::Run(row.clone())]).await;
+        assert_eq!(home.reader.run(ran.id).await.unwrap(), Some(row));
+    }
+    assert_eq!(home.ledger.health().refused, 3);
+    assert_eq!(home.reopen().await.recovered.live.len(), 1);
 }
 
 #[tokio::test]

@@ -21,43 +21,67 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, trigger = excluded.trig
     exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason,
     params = excluded.params, node = excluded.node, requested_by = excluded.requested_by";
 
+/// What says that a process ran, and how that ended, does not give way to what says less.
+const UNLESS_IT_RAN: &str = " WHERE runs.attempts <= excluded.attempts
+    OR runs.status = 'scheduled' OR runs.status = 'queued' OR runs.status = 'running'";
+
 /// Only a row that is still `scheduled` gives way to a claim, or one that a shutdown took the
 /// chance to run from to its catch-up; a row of another id at the same instant (made by hand) does
 /// not.
 const UNLESS_DECIDED: &str = " WHERE runs.status = 'scheduled'
     OR (excluded.trigger = 'catch_up' AND runs.status = 'missed' AND runs.reason = 'shutdown'
-        AND runs.last_scheduled_at IS NULL)
+        AND runs.last_scheduled_at IS NULL AND runs.attempts = 0)
 ON CONFLICT DO NOTHING";
 
 /// An instant can also be decided without a row of its own: within a span, or so long ago that
 /// retention took the row.
 const DECIDED_OTHERWISE: &str = "
-SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?1 AND pruned_through >= ?2)
-    OR EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND last_scheduled_at >= ?2
+SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?1 AND pruned_through >= ?2),
+    EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND last_scheduled_at >= ?2
         AND last_scheduled_at IS NOT NULL AND scheduled_at <= ?2
         AND trigger IN ('schedule', 'catch_up'))";
 
-/// Makes or replaces a run's row.
-pub(super) fn put_run(connection: &Connection, run: &Run) -> rusqlite::Result<()> {
-    insert_run(connection, run, INSERT_RUN).map(drop)
+/// Makes or replaces a run's row; answers 0 if the row there is tells of more.
+pub(super) fn put_run(connection: &Connection, run: &Run) -> rusqlite::Result<usize> {
+    insert_run(connection, run, &[INSERT_RUN, UNLESS_IT_RAN].concat())
+}
+
+/// The answer to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Claimed,
+    /// By the row of its own id.
+    Decided,
+    /// By something else, and by what.
+    DecidedOtherwise(&'static str),
 }
 
 /// Claims a fire, unless it is decided.
-pub(super) fn claim(connection: &Connection, run: &Run) -> rusqlite::Result<ClaimOutcome> {
+pub(super) fn claim(connection: &Connection, run: &Run) -> rusqlite::Result<Answer> {
     let of_schedule = matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp);
-    let decided = of_schedule
-        && connection
+    let (pruned, in_a_span) = if of_schedule {
+        connection
             .prepare_cached(DECIDED_OTHERWISE)?
             .query_row(params![run.job.as_str(), Micros(run.scheduled_at)], |row| {
-                row.get::<_, bool>(0)
-            })?;
-    if decided {
-        return Ok(ClaimOutcome::Decided);
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+    } else {
+        (false, false)
+    };
+    if !pruned && !in_a_span {
+        let statement = [INSERT_RUN, UNLESS_DECIDED].concat();
+        if insert_run(connection, run, &statement)? > 0 {
+            return Ok(Answer::Claimed);
+        }
     }
-    let statement = [INSERT_RUN, UNLESS_DECIDED].concat();
-    Ok(match insert_run(connection, run, &statement)? {
-        0 => ClaimOutcome::Decided,
-        _ => ClaimOutcome::Claimed,
+    let has_its_row = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)")?
+        .query_row([Text(run.id)], |row| row.get(0))?;
+    Ok(match (has_its_row, pruned, in_a_span) {
+        (true, ..) => Answer::Decided,
+        (_, true, _) => Answer::DecidedOtherwise("retention has pruned beyond it"),
+        (.., true) => Answer::DecidedOtherwise("it lies within a span of instants"),
+        _ => Answer::DecidedOtherwise("a row of another id has its instant"),
     })
 }
 
@@ -66,11 +90,14 @@ pub(super) fn claim_again(
     connection: &Connection,
     run: &Run,
     outcome: ClaimOutcome,
-) -> rusqlite::Result<ClaimOutcome> {
-    if outcome == ClaimOutcome::Claimed {
-        insert_run(connection, run, INSERT_RUN)?;
-    }
-    Ok(outcome)
+) -> rusqlite::Result<Answer> {
+    Ok(match outcome {
+        ClaimOutcome::Claimed => {
+            put_run(connection, run)?;
+            Answer::Claimed
+        }
+        ClaimOutcome::Decided => Answer::Decided,
+    })
 }
 
 fn insert_run(connection: &Connection, run: &Run, statement: &str) -> rusqlite::Result<usize> {
@@ -103,7 +130,8 @@ pub(super) fn withdraw(connection: &Connection, id: RunId) -> rusqlite::Result<(
     connection
         .prepare_cached(
             "DELETE FROM runs WHERE id = ?1 AND (status = 'scheduled'
-                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL))",
+                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL
+                     AND attempts = 0))",
         )?
         .execute([Text(id)])
         .map(drop)
@@ -154,7 +182,9 @@ pub(super) fn put_output(connection: &Connection, it: &StoredOutput) -> rusqlite
         ])
 }
 
-/// Remembers a job's flags. Retention's own mark stays.
+/// Remembers a job's flags. Retention's own mark stays, for it lies no later than what is decided.
+/// If that goes back before it, the clock was wrong: the account begins again there, or every
+/// instant up to the mark would pass for decided.
 pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -162,6 +192,7 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
                  pause_reason, paused_by)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (job) DO UPDATE SET decided_through = excluded.decided_through,
+                 pruned_through = min(pruned_through, excluded.decided_through),
                  audit_from = excluded.audit_from, paused = excluded.paused,
                  paused_at = excluded.paused_at, paused_until = excluded.paused_until,
                  pause_reason = excluded.pause_reason, paused_by = excluded.paused_by",
@@ -169,7 +200,7 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
         .execute(params![
             it.job.as_str(),
             Micros(it.decided_through),
-            Micros(it.audit_from),
+            Micros(it.audit_from.min(it.decided_through)),
             it.paused,
             it.paused_at.map(Micros),
             it.paused_until.map(Micros),

@@ -7,6 +7,7 @@ mod history;
 mod open;
 mod prune;
 mod recover;
+mod remark;
 mod rows;
 mod runs;
 mod schema;
@@ -22,9 +23,10 @@ pub(super) use history::{attempts, output, schedule_history};
 pub(super) use open::{Place, read_only};
 pub(super) use prune::PruneStep;
 pub(super) use recover::recover;
+pub(super) use remark::Remark;
 pub(super) use runs::{run, runs};
 pub(super) use rusqlite::Connection;
-pub(super) use write_side::WriteSide;
+pub(super) use write_side::{Committed, WriteSide};
 
 /// Says what was being done when the database failed.
 fn while_doing(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {

@@ -140,9 +140,11 @@ fn remove(connection: &mut Connection, job: &str, old: &[Old]) -> rusqlite::Resu
     }
     let accounted = old.iter().filter(|row| row.2).map(|row| row.1).max();
     if let Some(through) = accounted {
+        // Rows of a wrong clock may lie later than all that counts as decided.
         transaction
             .prepare_cached(
-                "UPDATE jobs SET pruned_through = max(coalesce(pruned_through, ?2), ?2)
+                "UPDATE jobs SET pruned_through =
+                     min(max(coalesce(pruned_through, ?2), ?2), decided_through)
                  WHERE job = ?1",
             )?
             .execute(params![job, through])?;

@@ -45,7 +45,8 @@ fn read(connection: &mut Connection) -> rusqlite::Result<Recovered> {
         &snapshot,
         &format!(
             "SELECT {RUN_COLUMNS} FROM runs WHERE status IN ('scheduled', 'queued', 'running')
-                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL)
+                 OR (status = 'missed' AND reason = 'shutdown' AND last_scheduled_at IS NULL
+                     AND attempts = 0)
              ORDER BY scheduled_at, seq"
         ),
         rows::run,

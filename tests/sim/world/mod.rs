@@ -62,6 +62,10 @@ pub struct World {
     pub wakes: Vec<Wake>,
     /// Taken in turn, over and over.
     pub commits: Vec<Commit>,
+    /// The clock has gone back at some time.
+    pub went_back: bool,
+    /// The config has been changed at some time.
+    pub reloaded: bool,
     /// After how many commits the ledger is audited again; 0: only when a life ends.
     pub audit_each: usize,
     wake_turn: usize,
@@ -112,6 +116,8 @@ impl World {
             behaviours: BTreeMap::new(),
             wakes: vec![Wake::OnTime],
             commits: vec![Commit::Done(Duration::from_millis(2))],
+            went_back: false,
+            reloaded: false,
             audit_each: 0,
             wake_turn: 0,
             commit_turn: 0,
