@@ -163,7 +163,7 @@ async fn live(
         started_at,
         live: Live::begin(started_at, events.subscribe()),
     }));
-    let news = tokio::spawn(crate::telemetry::news(events.subscribe()));
+    tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
         dispatcher,
         engine: engine.clone(),

@@ -208,7 +208,7 @@ impl Dispatcher {
         };
         let Phase::Inserting { reply } = live.phase else {
             if live.announced {
-                self.announced(id, now, out);
+                self.announced(id, outcome, now, out);
             }
             return;
         };
@@ -233,7 +233,7 @@ impl Dispatcher {
     }
 
     /// The row of a run says durably that it runs: its process may start, if it is still wanted.
-    fn announced(&mut self, id: RunId, now: Timestamp, out: &mut Out) {
+    fn announced(&mut self, id: RunId, outcome: ClaimOutcome, now: Timestamp, out: &mut Out) {
         let Some(live) = self.active.get_mut(id) else {
             return;
         };
@@ -241,7 +241,10 @@ impl Dispatcher {
             Phase::Running { stopping } => stopping,
             _ => None,
         };
-        if let Some(cause) = stopping {
+        if outcome == ClaimOutcome::Decided {
+            // The ledger knows an end of it: it must not run, and the ledger has said so.
+            self.give_up(id, now, out);
+        } else if let Some(cause) = stopping {
             let end = AttemptEnd::Stopped {
                 cause,
                 code: None,
@@ -253,6 +256,22 @@ impl Dispatcher {
             self.put_back(id, now, out);
         } else {
             hand_to_runner(live, out);
+        }
+    }
+
+    /// A run that the ledger does not let start: its place and its slot are free.
+    fn give_up(&mut self, id: RunId, now: Timestamp, out: &mut Out) {
+        let Some(live) = self.active.remove(id) else {
+            return;
+        };
+        let view = view!(self, now, Timestamp::MIN);
+        if let Some(state) = self.jobs.get_mut(&live.run.job) {
+            state.forget(id);
+            state.catch_up_turn(view, &mut self.active, out);
+            out.touch(&live.run.job);
+        }
+        if !self.draining {
+            self.fill(&live.plan.pool, now, out);
         }
     }
 

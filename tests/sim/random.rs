@@ -270,7 +270,7 @@ pub fn act(world: &mut World, deed: &Deed) {
                 Command::Trigger {
                     job: job(*n),
                     params,
-                    key: None,
+                    key,
                 },
             );
         }
