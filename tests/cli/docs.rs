@@ -6,21 +6,26 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 16] = [
+const KNOWN_PATHS: [&str; 21] = [
     "/api/v1",
     "/audit",
     "/bin/sh",
+    "/config/diff",
     "/dev/null",
     "/etc/",
+    "/events",
     "/healthz",
     "/jobs",
     "/path",
     "/proc",
     "/readyz",
+    "/reload",
     "/run/",
     "/runs",
     "/scheduler/",
     "/srv",
+    "/status",
+    "/upcoming",
     "/usr/",
     "/var/lib/",
 ];
