@@ -204,6 +204,7 @@ mod tests {
                 "warning",
                 json!({ "at": at, "job": "a", "message": "look\nhere" }),
             ),
+            ("reload", json!({ "at": at })),
             (
                 "gap",
                 json!({ "reason": "lost", "message": "read jobs and runs again" }),
