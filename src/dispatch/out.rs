@@ -1,11 +1,11 @@
 //! What one step gathers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
 use super::{Answer, CommandId, Effect, Refusal, Urgency};
-use crate::job::{Event, EventKind, JobName, Run, Write};
+use crate::job::{Event, EventKind, JobName, Run, RunId, Write};
 
 /// Effects and ledger changes of one step. All changes of a step are one commit.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Out {
     writes: Vec<Write>,
     urgent: bool,
     effects: Vec<Effect>,
+    /// Where among the effects the news of each span is.
+    span_news: HashMap<RunId, usize>,
     touched: BTreeSet<JobName>,
 }
 
@@ -38,10 +40,17 @@ impl Out {
     /// news.
     pub(super) fn run(&mut self, run: &Run, at: Timestamp) {
         self.writes.push(Write::Run(run.clone()));
-        if run.span.is_some() {
-            self.effects.retain(|effect| !is_news_of(effect, run));
+        let kind = EventKind::Run(Box::new(run.clone()));
+        let next = self.effects.len();
+        if run.span.is_none() {
+            return self.emit(at, kind);
         }
-        self.emit(at, EventKind::Run(Box::new(run.clone())));
+        // Effects are only ever added, so the place of the news of a span stays its place.
+        let place = *self.span_news.entry(run.id).or_insert(next);
+        match self.effects.get_mut(place) {
+            Some(news) => *news = Effect::Emit(Event { at, kind }),
+            None => self.emit(at, kind),
+        }
     }
 
     pub(super) fn emit(&mut self, at: Timestamp, kind: EventKind) {
@@ -94,11 +103,4 @@ impl Out {
         effects.extend(rest);
         effects
     }
-}
-
-fn is_news_of(effect: &Effect, run: &Run) -> bool {
-    let Effect::Emit(event) = effect else {
-        return false;
-    };
-    matches!(&event.kind, EventKind::Run(told) if told.id == run.id)
 }
