@@ -1,8 +1,8 @@
 //! tokio-cron-scheduler, through its extension points: the heartbeat and the exact wake.
 //!
 //! Each configured job is a job of the crate (its id is derived from the name). The crate's tick,
-//! every 500 ms, asks our [`storage`] which jobs come up; those whose wake lies within [`WINDOW`]
-//! are handed out, its activation starts our [`code`], and that waits for the exact instant and
+//! every 500 ms, asks our `storage` which jobs come up; those whose wake lies within `WINDOW`
+//! are handed out, its activation starts our `code`, and that waits for the exact instant and
 //! posts [`Input::Wake`]. A wake that is asked for inside the window of the last tick is waited for
 //! at once. Beyond that window nothing waits: if the tick stops, fires stop.
 
