@@ -162,6 +162,7 @@ impl Follower {
             let Place { attempt, bytes } = self.place;
             let handle = &self.context.handle;
             let pieces = handle.live_output_after(self.run, attempt, bytes, AT_ONCE);
+            // None: the attempt is over, and the ledger has the rest of its output.
             let text = self.say(pieces.unwrap_or_default(), Course::GoesOn);
             if self.place.bytes > bytes {
                 if !text.is_empty() {

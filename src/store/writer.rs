@@ -230,7 +230,7 @@ impl Writer {
             Ok(PruneStep::More(_)) => {}
             Ok(PruneStep::SweepDone) => self.sweep = rest,
             Err(error) => {
-                tracing::warn!(%error, "old history stays for now");
+                tracing::warn!(%error, "history past retention was not removed; the next sweep tries again");
                 self.sweep = rest;
             }
         }
