@@ -11,7 +11,7 @@ use punctual::clock::monotonic;
 use punctual::dispatch::{Dispatcher, Effect, Input, Memory};
 use punctual::job::{
     Action, AttemptEnd, CatchUp, CatchUpMode, ClaimOutcome, CommandLine, ConcurrencyPolicy,
-    JobFlags, JobName, KeepOutput, OutputLimits, Plan, Pool, Process, Signal, Write,
+    JobFlags, JobName, KeepOutput, OutputLimits, Plan, Pool, Process, Retry, Signal, When, Write,
 };
 use punctual::schedule::{Rule, Schedule, ScheduleSpec};
 
@@ -186,7 +186,7 @@ impl World {
         Memory {
             flags: self.flags,
             schedules: specs
-                .map(|(job, plan)| (job.clone(), plan.schedule.spec().clone()))
+                .filter_map(|(job, plan)| Some((job.clone(), plan.spec_in_force()?)))
                 .collect(),
             live: self.live.into_values().collect(),
             same_boot: true,
@@ -235,19 +235,24 @@ fn plan(name: JobName, mode: CatchUpMode) -> Plan {
         },
     };
     Plan {
-        schedule: Arc::new(Schedule::new(spec, name.as_str()).expect("it is a schedule")),
+        when: When::Schedule(Arc::new(
+            Schedule::new(spec, name.as_str()).expect("it is a schedule"),
+        )),
         name,
         description: String::new(),
         tags: Vec::new(),
         action: Action::Process(Arc::new(process)),
         max_concurrent: 1,
         concurrency_policy: ConcurrencyPolicy::Forbid,
+        queue_limit: 10,
         starting_deadline: None,
         catch_up: CatchUp {
             mode,
             limit: 100,
             window: Duration::from_hours(1),
         },
+        retry: Retry::default(),
+        total_timeout: None,
         pool: "default".to_owned(),
         priority: 0,
         enabled: true,

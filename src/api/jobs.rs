@@ -98,7 +98,7 @@ pub(super) async fn whole(
     Ok(wire::JobDetail {
         job: wire::Job::new(view, lately.remove(name)),
         config: view.plan.shown.clone(),
-        next_fires: wire::next_fires(&view.plan.schedule, view.next_fire),
+        next_fires: wire::next_fires(&view.plan, view.next_fire),
         statistics: statistics.into(),
     })
 }

@@ -83,7 +83,7 @@ impl Cursor {
         if first > seen {
             Some(first)
         } else {
-            view.plan.schedule.next_after(seen)
+            view.plan.next_after(seen)
         }
     }
 }
@@ -103,7 +103,7 @@ fn fires(
                 None => view.next_fire?,
                 Some(cursor) => cursor.first_of(view)?,
             };
-            Some((&view.plan.name, &*view.plan.schedule, first))
+            Some((&view.plan.name, view.plan.schedule()?, first))
         })
         .collect();
     let mut coming = agenda

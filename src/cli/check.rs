@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Exit;
@@ -11,6 +12,7 @@ use crate::clock;
 use crate::config::outlook::{self, Warning};
 use crate::config::{self, Config, Environment, LocatedProblem, Report, Style};
 use crate::job::{JobName, Plan};
+use crate::schedule::Schedule;
 
 /// Validates a config, and shows each job's next fires.
 #[derive(Debug, clap::Args)]
@@ -54,7 +56,7 @@ struct Job {
     enabled: bool,
     schedule: String,
     text: String,
-    timezone: String,
+    timezone: Option<String>,
     next_fires: Vec<String>,
 }
 
@@ -150,8 +152,9 @@ fn style() -> Style {
 }
 
 fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
-    let zone = plan.schedule.zone();
-    let instants = std::iter::successors(Some(now), |&t| plan.schedule.next_after(t)).skip(1);
+    let utc = TimeZone::UTC;
+    let zone = plan.schedule().map_or(&utc, Schedule::zone);
+    let instants = std::iter::successors(Some(now), |&t| plan.next_after(t)).skip(1);
     // A disabled job names no instants.
     let wanted = if plan.enabled { usize::from(fires) } else { 0 };
     let shown = instants.take(wanted).map(|t| {
@@ -162,9 +165,9 @@ fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
     Job {
         name: plan.name.clone(),
         enabled: plan.enabled,
-        schedule: plan.schedule.expression(),
-        text: plan.schedule.text(),
-        timezone: plan.schedule.timezone().to_owned(),
+        schedule: plan.when.expression(),
+        text: plan.when.text(),
+        timezone: plan.when.timezone().map(str::to_owned),
         next_fires: shown.collect(),
     }
 }
@@ -181,7 +184,7 @@ fn print_table(jobs: &[Job], fires: u16) -> std::io::Result<()> {
     let (names, schedules, zones) = (
         width(|job| job.name.as_str(), "JOB"),
         width(|job| &job.text, "SCHEDULE").min(60),
-        width(|job| &job.timezone, "ZONE"),
+        width(|job| job.timezone.as_deref().unwrap_or(""), "ZONE"),
     );
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut line = |name: &str, schedule: &str, zone: &str, fire: &str| {
@@ -197,13 +200,19 @@ fn print_table(jobs: &[Job], fires: u16) -> std::io::Result<()> {
         )?;
     }
     for job in jobs {
-        let idle = if job.enabled { "never" } else { "disabled" };
+        let idle = match (job.enabled, &job.timezone) {
+            (false, _) => "disabled",
+            (true, Some(_)) => "never",
+            // No clock makes it run.
+            (true, None) => "",
+        };
         let first = match job.next_fires.first() {
             Some(fire) => fire,
             None if fires == 0 && job.enabled => "",
             None => idle,
         };
-        line(job.name.as_str(), &job.text, &job.timezone, first)?;
+        let zone = job.timezone.as_deref().unwrap_or("");
+        line(job.name.as_str(), &job.text, zone, first)?;
         for fire in job.next_fires.iter().skip(1) {
             line("", "", "", fire)?;
         }

@@ -52,7 +52,10 @@ fn text(detail: &JobDetail, view: &View) -> String {
     if !job.description.is_empty() {
         let _ = writeln!(text, "{}", printable(&job.description));
     }
-    let zone = format!("{} ({})", job.schedule.text, job.schedule.timezone);
+    let zone = match &job.schedule.timezone {
+        Some(timezone) => format!("{} ({timezone})", job.schedule.text),
+        None => job.schedule.text.clone(),
+    };
     let expression = Some(&job.schedule.expression).filter(|it| **it != job.schedule.text);
     let tags = (!job.tags.is_empty()).then(|| printable(&job.tags.join(", ")));
     text.push('\n');

@@ -30,9 +30,11 @@ const OURS: [&str; 5] = [
     "PUNCTUAL_SCHEDULED_AT",
 ];
 
+/// Reads it. A `lasting` action has no time limit unless one is written.
 pub(super) fn read(
     name: &JobName,
     wholeness: Wholeness,
+    lasting: bool,
     fields: &mut Fields<'_>,
     ground: &Ground<'_>,
     complaints: &mut Complaints,
@@ -42,8 +44,8 @@ pub(super) fn read(
     let codes = codes.and_then(|node| exit_codes(node, complaints));
     let env_file = path("env_file", fields, ground, complaints);
     let working_dir = path("working_dir", fields, ground, complaints);
-    let hour = Some(Duration::from_hours(1));
-    let timeout = fields.limit("timeout", hour, complaints);
+    let limit = (!lasting).then_some(Duration::from_hours(1));
+    let timeout = fields.limit("timeout", limit, complaints);
     let process = Process {
         // A missing command is told already; the rest is read before anything is given up.
         command: command.clone().unwrap_or(CommandLine::Shell(String::new())),

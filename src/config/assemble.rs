@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::not_yet::{self, Section};
 use super::report::{Complaints, Problem, Report, Source};
 use super::tree::{Node, Table, Written};
-use super::{Config, Environment, Ground, job, sections, server, syntax, value, words};
+use super::{Config, Environment, Ground, job, sections, server, syntax, upstream, value, words};
 use crate::job::{JobName, Plan};
 
 /// The most jobs.
@@ -188,7 +188,8 @@ fn jobs(
     complain_of_repeated(&defaults, complaints);
     job::check_defaults(&defaults, ground, complaints);
     let mut jobs = BTreeMap::new();
-    for (number, (name, node)) in named("jobs", files, complaints).into_iter().enumerate() {
+    let named = named("jobs", files, complaints);
+    for (number, (&name, &node)) in named.iter().enumerate() {
         if number == MAX_JOBS {
             let sentence = format!("there are more than {MAX_JOBS} jobs, the most there may be");
             complaints.error(Problem::at(node.key, sentence));
@@ -206,6 +207,7 @@ fn jobs(
             jobs.insert(checked, Arc::new(plan));
         }
     }
+    upstream::check(&jobs, &named, &defaults, complaints);
     jobs
 }
 

@@ -69,8 +69,7 @@ impl JobChange {
         let (before, after) = (table(old), table(new));
         let mut keys: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
         keys.retain(|key| before.get(key) != after.get(key));
-        let instants = |plan: &Plan| plan.enabled.then(|| plan.schedule.spec().clone());
-        let schedule = instants(old) != instants(new);
+        let schedule = old.spec_in_force() != new.spec_in_force();
         (schedule || !keys.is_empty()).then(|| Self {
             job: new.name.clone(),
             keys: keys.into_iter().collect(),

@@ -35,6 +35,13 @@ impl<'t> Fields<'t> {
         self.layers.iter().find_map(|table| table.entries.get(key))
     }
 
+    /// The value of a key if it stands in the first layer: what a job says of itself, not what the
+    /// defaults say of all.
+    pub(super) fn own(&mut self, key: &'static str) -> Option<&'t Node> {
+        self.asked.push(key);
+        self.layers.first()?.entries.get(key)
+    }
+
     /// Those of `keys` that stand in the first layer that has any of them: keys of which one
     /// replaces the other.
     pub(super) fn rivals(&mut self, keys: &[&'static str]) -> Vec<(&'static str, &'t Node)> {

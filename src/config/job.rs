@@ -1,6 +1,5 @@
 //! `[jobs.NAME]` over `[defaults]`: one job as written to one [`Plan`].
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ground;
@@ -9,11 +8,14 @@ use super::fields::Fields;
 use super::not_yet::{self, Section};
 use super::params;
 use super::report::{Complaints, Problem};
+use super::retry;
 use super::rule;
 use super::sections::DEFAULT_POOL;
 use super::tree::{Node, Table};
 use super::words;
-use crate::job::{Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan};
+use crate::job::{
+    Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan, Restart, Retry, When,
+};
 use crate::schedule::format_duration;
 
 /// The longest description, and the longest tag, in characters.
@@ -64,8 +66,8 @@ fn warn_of_overlap(plan: &Plan, written: &Node, complaints: &mut Complaints) {
         return;
     };
     // Any two fires will do: that the configuration is good must not depend on the day.
-    let first = plan.schedule.next_after(jiff::Timestamp::UNIX_EPOCH);
-    let second = first.and_then(|first| plan.schedule.next_after(first));
+    let first = plan.next_after(jiff::Timestamp::UNIX_EPOCH);
+    let second = first.and_then(|first| plan.next_after(first));
     let Some(gap) = first
         .zip(second)
         .map(|(first, second)| second.duration_since(first))
@@ -111,8 +113,18 @@ fn plan(
     let description = fields.text("description", complaints).unwrap_or_default();
     bounded("description", description, fields, complaints);
     // Every part is read before any is missed: all complaints at once.
-    let schedule = rule::read(name, wholeness, fields, ground, complaints);
-    let action = action::read(name, wholeness, fields, ground, complaints);
+    let when = rule::read(name, wholeness, fields, ground, complaints);
+    let lasting = matches!(when, Some(When::Startup(_)));
+    let action = action::read(name, wholeness, lasting, fields, ground, complaints);
+    let retry = retry::read(fields, complaints);
+    let total_timeout = retry::total_timeout(fields, complaints);
+    if when
+        .as_ref()
+        .and_then(When::restart)
+        .is_some_and(|it| it != Restart::Never)
+    {
+        complain_of_retries(&retry, fields, complaints);
+    }
     let policies = policies(fields, complaints);
     let pool = pool(fields, ground, complaints);
     let priority = fields.whole::<i32>("priority", &(-1_000_000..=1_000_000), complaints);
@@ -123,12 +135,15 @@ fn plan(
         name: name.clone(),
         description: description.to_owned(),
         tags,
-        schedule: Arc::new(schedule?),
+        when: when?,
         action: action?,
         max_concurrent: policies.max_concurrent,
         concurrency_policy: policies.concurrency_policy,
+        queue_limit: policies.queue_limit,
         starting_deadline: policies.starting_deadline,
         catch_up: policies.catch_up,
+        retry,
+        total_timeout,
         pool,
         priority: priority.unwrap_or(0),
         enabled: enabled.unwrap_or(true),
@@ -137,20 +152,38 @@ fn plan(
     })
 }
 
+/// A job that is started again whenever it fails is not tried again as well.
+fn complain_of_retries(retry: &Retry, fields: &mut Fields<'_>, complaints: &mut Complaints) {
+    if retry.max_retries > 0
+        && let Some(node) = fields.node("restart")
+    {
+        complaints.error(
+            Problem::at(
+                node.key,
+                "`restart` and `max_retries` do the same thing twice",
+            )
+            .help(
+                "with `restart` the job is started again without end, after the delays of \
+                 `retry`; remove `max_retries`",
+            ),
+        );
+    }
+}
+
 struct Policies {
     max_concurrent: u32,
     concurrency_policy: ConcurrencyPolicy,
+    queue_limit: u32,
     starting_deadline: Option<Duration>,
     catch_up: CatchUp,
 }
 
 fn policies(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Policies {
-    // The words that have no effect yet were refused before.
     let policies = [
-        ("forbid", Some(ConcurrencyPolicy::Forbid)),
-        ("allow", Some(ConcurrencyPolicy::Allow)),
-        ("queue", None),
-        ("replace", None),
+        ("forbid", ConcurrencyPolicy::Forbid),
+        ("queue", ConcurrencyPolicy::Queue),
+        ("replace", ConcurrencyPolicy::Replace),
+        ("allow", ConcurrencyPolicy::Allow),
     ];
     let modes = [
         ("none", CatchUpMode::None),
@@ -158,15 +191,15 @@ fn policies(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Policies {
         ("all", CatchUpMode::All),
     ];
     let max_concurrent = fields.whole("max_concurrent", &(1..=100_000), complaints);
-    let policy = fields
-        .choice("concurrency_policy", &policies, complaints)
-        .flatten();
+    let policy = fields.choice("concurrency_policy", &policies, complaints);
+    let queue_limit = fields.whole("queue_limit", &(1..=100_000), complaints);
     let mode = fields.choice("catch_up", &modes, complaints);
     let limit = fields.whole("catch_up_limit", &(1..=100_000), complaints);
     let window = fields.positive("catch_up_window", complaints);
     Policies {
         max_concurrent: max_concurrent.unwrap_or(1),
         concurrency_policy: policy.unwrap_or(ConcurrencyPolicy::Forbid),
+        queue_limit: queue_limit.unwrap_or(10),
         starting_deadline: fields.limit("starting_deadline", None, complaints),
         catch_up: CatchUp {
             mode: mode.unwrap_or(CatchUpMode::Latest),

@@ -26,6 +26,7 @@ pub mod permissions;
 mod read;
 mod render;
 mod report;
+mod retry;
 mod rule;
 mod secret;
 mod sections;
@@ -36,6 +37,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod upstream;
 mod value;
 mod words;
 mod zone;

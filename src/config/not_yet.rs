@@ -66,18 +66,12 @@ pub(super) const TABLE: &[NotYet] = {
         not_yet(Store, "url", "\"postgres://db/punctual\"", shape::fleet_url, "a store for a fleet is missing; only sqlite:PATH works"),
         not_yet(Node, "labels", "[\"db\"]", shape::some_texts, "a fleet is missing, which labels would choose from"),
         not_yet(Pool, "scope", "\"fleet\"", shape::fleet_scope, "a pool counts on its own node"),
-        not_yet(Job, "on", "\"startup\"", shape::startup, "a job runs by `cron`, `every` or `at`"),
-        not_yet(Job, "after", "[\"backup\"]", shape::upstream, "a job runs by `cron`, `every` or `at`"),
-        not_yet(Job, "restart", "\"always\"", shape::restart, "nothing is supervised"),
         not_yet(Job, "http", "{ url = \"https://example.org/health\" }", shape::http, "a job runs a `command` or a `shell` line"),
         not_yet(Job, "user", "\"backup\"", shape::any_text, "jobs run as the daemon's own user"),
         not_yet(Job, "group", "\"backup\"", shape::any_text, "jobs run with the daemon's own group"),
         not_yet(Job, "umask", "\"0077\"", shape::octal, "jobs inherit the daemon's"),
         not_yet(Job, "nice", "10", shape::niceness, "jobs run at the daemon's own priority"),
         not_yet(Job, "limits", "{ memory = \"1GiB\" }", shape::limits, "only time and output are limited"),
-        not_yet(Job, "total_timeout", "\"3h\"", shape::any_duration, "a run is one attempt, limited by `timeout`"),
-        not_yet(Job, "concurrency_policy", "\"queue\"", shape::waiting_policy, "only \"forbid\" and \"allow\" work"),
-        not_yet(Job, "queue_limit", "", shape::queue_limit, ""),
         not_yet(Job, "exclude", "[\"holidays\"]", shape::some_texts, "no day is excluded"),
         not_yet(Job, "placement", "\"each\"", shape::placement, "there is one node"),
         not_yet(Job, "on_lost", "\"rerun\"", shape::on_lost, "a lost run is not run again"),
@@ -85,7 +79,6 @@ pub(super) const TABLE: &[NotYet] = {
         not_yet(Job, "alert_if_late", "\"5m\"", shape::any_duration, "nobody is told"),
         not_yet(Job, "alert_if_no_success", "\"26h\"", shape::any_duration, "nobody is told"),
         not_yet(Job, "ping", "\"https://hc.example.org/ping/uuid\"", shape::web_address, "no service is told"),
-        not_yet(Job, "retry", "{ max_retries = 3 }", shape::retry, "a failed run is not tried again"),
     ]
 };
 

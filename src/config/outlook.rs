@@ -65,10 +65,11 @@ fn some(mut warnings: impl Iterator<Item = Warning>, kind: &str) -> Vec<Warning>
 }
 
 fn never_again(plan: &Plan, now: Timestamp) -> Option<String> {
-    if plan.schedule.next_after(now).is_some() {
+    let schedule = plan.schedule()?;
+    if schedule.next_after(now).is_some() {
         return None;
     }
-    Some(match plan.schedule.spec().rule {
+    Some(match schedule.spec().rule {
         Rule::At(at) => format!("its instant, {at}, is past: it will not run any more"),
         _ => "no instant of its schedule is left: it will not run any more".to_owned(),
     })
@@ -76,7 +77,9 @@ fn never_again(plan: &Plan, now: Timestamp) -> Option<String> {
 
 /// The nights within a year on which a fixed local time of the job does not exist, or exists twice.
 fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
-    let spec = plan.schedule.spec();
+    let Some(spec) = plan.schedule().map(Schedule::spec) else {
+        return Vec::new();
+    };
     let Rule::Cron(expressions) = &spec.rule else {
         return Vec::new();
     };
@@ -170,11 +173,11 @@ fn herds<'p>(plans: impl Iterator<Item = &'p std::sync::Arc<Plan>>, now: Timesta
         let mut nominal = now;
         let mut last = None;
         for _ in 0..FIRES {
-            let Some(next) = plan.schedule.next_after(nominal) else {
+            let Some(next) = plan.next_after(nominal) else {
                 break;
             };
             nominal = next;
-            let second = plan.schedule.due_at(next).as_second();
+            let second = plan.due_at(next).as_second();
             // A job that is due several times within a second is one process of the herd at a time.
             if last.replace(second) != Some(second) {
                 *due.entry(second).or_default() += 1;

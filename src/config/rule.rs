@@ -1,5 +1,6 @@
-//! When a job runs: exactly one of `cron`, `every`, `at`, and what goes with it.
+//! When a job runs: exactly one of `cron`, `every`, `at`, `on`, `after`, and what goes with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ground;
@@ -7,12 +8,15 @@ use super::fields::Fields;
 use super::job::Wholeness;
 use super::report::{Complaints, Problem};
 use super::tree::{Node, Written};
-use super::{value, zone};
-use crate::job::JobName;
+use super::{upstream, value, zone};
+use crate::job::{JobName, Restart, When};
 use crate::schedule::{MAX_EXPRESSIONS, Rule, Schedule, ScheduleSpec};
 
 /// The keys of which a job has exactly one.
 pub(super) const KEYS: [&str; 5] = ["cron", "every", "at", "on", "after"];
+
+/// The keys that say something of instants, so they mean nothing where no clock makes a job run.
+const OF_INSTANTS: [&str; 5] = ["jitter", "start", "end", "catch_up", "exclude"];
 
 /// The shortest interval.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -23,20 +27,30 @@ pub(super) fn read(
     fields: &mut Fields<'_>,
     ground: &Ground<'_>,
     complaints: &mut Complaints,
-) -> Option<Schedule> {
+) -> Option<When> {
     let timezone = match fields.node("timezone") {
         Some(node) => zone::read(node, ground, complaints),
         None => Some(ground.timezone.clone()),
     };
     let (start, end) = window(fields, complaints);
     let jitter = fields.limit("jitter", None, complaints).unwrap_or_default();
+    let restart = restart(fields, complaints);
     let (key, node) = chosen(name, wholeness, fields, complaints)?;
+    if key != "on" {
+        complain_of_lone_restart(fields, complaints);
+    }
+    if matches!(key, "on" | "after") {
+        complain_of_instants(key, fields, complaints);
+    }
     let rule = match key {
         "cron" => Rule::Cron(expressions(node, complaints)?),
         "every" => Rule::Every(interval(node, complaints)?),
         "at" => Rule::At(value::instant("at", node, complaints)?),
-        // Refused before, as not in this version.
-        _ => return None,
+        "on" => {
+            value::choice("on", &[("startup", ())], node, complaints)?;
+            return Some(When::Startup(restart.unwrap_or(Restart::Never)));
+        }
+        _ => return upstream::read(node, complaints).map(When::After),
     };
     let tzdb = ground.environment.tzdb.clone();
     let spec = ScheduleSpec {
@@ -48,13 +62,44 @@ pub(super) fn read(
         jitter,
     };
     let error = match Schedule::new(spec.clone(), name.as_str()) {
-        Ok(schedule) => return Some(schedule),
+        Ok(schedule) => return Some(When::Schedule(Arc::new(schedule))),
         Err(error) => error,
     };
     // Of several expressions, the caret points at the one that is wrong by itself.
     let (place, error) = culprit(node, &spec, name).unwrap_or((node.place, error));
     complaints.error(Problem::at(place, error.to_string()));
     None
+}
+
+fn restart(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Option<Restart> {
+    let words = [
+        ("never", Restart::Never),
+        ("on-failure", Restart::OnFailure),
+        ("always", Restart::Always),
+    ];
+    fields.choice("restart", &words, complaints)
+}
+
+/// `restart` in a job's own table supervises a job that runs from the start of the daemon on.
+fn complain_of_lone_restart(fields: &mut Fields<'_>, complaints: &mut Complaints) {
+    if let Some(node) = fields.own("restart") {
+        complaints.error(
+            Problem::at(node.key, "`restart` goes with `on = \"startup\"` alone")
+                .help("for another try after a failure write `retry = { max_retries = 3 }`"),
+        );
+    }
+}
+
+fn complain_of_instants(key: &str, fields: &mut Fields<'_>, complaints: &mut Complaints) {
+    for of_instants in OF_INSTANTS {
+        if let Some(node) = fields.own(of_instants) {
+            let sentence = format!("`{of_instants}` means nothing beside `{key}`");
+            complaints.error(
+                Problem::at(node.key, sentence)
+                    .help("it goes with `cron`, `every` and `at`, which name instants; remove it"),
+            );
+        }
+    }
 }
 
 fn culprit(
@@ -110,7 +155,7 @@ fn chosen<'t>(
             if let (Wholeness::Job, Some(place)) = (wholeness, fields.place()) {
                 complaints.doubtful(
                     Problem::at(place, format!("job `{name}` has no schedule"))
-                        .help("give it one of `cron`, `every` or `at`, such as `every = \"15m\"`"),
+                        .help("give it one of `cron`, `every`, `at`, `on` or `after`, such as `every = \"15m\"`"),
                 );
             }
             None

@@ -47,19 +47,6 @@ fn wish(
     value::choice(key, words, node, complaints).unwrap_or(Wants::Nothing)
 }
 
-pub(super) fn startup(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wish(key, &[("startup", Wants::Key)], node, complaints)
-}
-
-pub(super) fn restart(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    let words = [
-        ("never", Wants::Nothing),
-        ("on-failure", Wants::Key),
-        ("always", Wants::Key),
-    ];
-    wish(key, &words, node, complaints)
-}
-
 pub(super) fn on_lost(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
     wish(
         key,
@@ -79,14 +66,6 @@ pub(super) fn fleet_scope(key: &'static str, node: &Node, complaints: &mut Compl
 }
 
 /// Leaves to the reader of the key whatever works.
-pub(super) fn waiting_policy(_: &'static str, node: &Node, _: &mut Complaints) -> Wants {
-    match &node.value {
-        Written::Text(word) if word == "queue" || word == "replace" => Wants::Value,
-        _ => Wants::Nothing,
-    }
-}
-
-/// Leaves to the reader of the key whatever works.
 pub(super) fn fleet_url(_: &'static str, node: &Node, _: &mut Complaints) -> Wants {
     match &node.value {
         Written::Text(url) if is_fleet_url(url) => Wants::Value,
@@ -97,12 +76,6 @@ pub(super) fn fleet_url(_: &'static str, node: &Node, _: &mut Complaints) -> Wan
 /// Whether a store's URL names a database server.
 pub(super) fn is_fleet_url(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
-}
-
-/// How long a queue may grow asks for nothing as long as nothing queues by policy.
-pub(super) fn queue_limit(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    value::whole(key, &(0..=1_000_000), node, complaints);
-    Wants::Nothing
 }
 
 pub(super) fn niceness(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
@@ -312,24 +285,6 @@ const ENDS: [(&str, ()); 7] = [
     ("lost", ()),
 ];
 
-pub(super) fn upstream(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    let items = match &node.value {
-        Written::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    for item in items {
-        if let Written::Table(table) = &item.value {
-            let mut fields = Fields::over(vec![table]);
-            fields.text("job", complaints);
-            fields.choice("status", &ENDS, complaints);
-            fields.finish(complaints);
-        } else {
-            value::text(key, item, complaints);
-        }
-    }
-    Wants::Key
-}
-
 pub(super) fn news(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
     let Some(mut fields) = table(key, node, complaints) else {
         return Wants::Nothing;
@@ -344,39 +299,4 @@ pub(super) fn news(key: &'static str, node: &Node, complaints: &mut Complaints) 
     let to = fields.texts("to", complaints);
     fields.finish(complaints);
     wants_if_read(to.filter(|to| !to.is_empty()))
-}
-
-/// Asks for an effect only with retries.
-pub(super) fn retry(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    let Some(mut fields) = table(key, node, complaints) else {
-        return Wants::Nothing;
-    };
-    let retries = fields.whole::<i64>("max_retries", &(0..=1_000_000), complaints);
-    fields.duration("initial_delay", complaints);
-    fields.duration("max_delay", complaints);
-    for (key, bounds) in [("multiplier", 1.0..=100.0), ("jitter", 0.0..=1.0)] {
-        if let Some(node) = fields.node(key) {
-            let number = match node.value {
-                #[allow(clippy::cast_precision_loss, reason = "only its size counts")]
-                Written::Whole(Some(number)) => Some(number as f64),
-                Written::Fraction(number) => Some(number),
-                _ => None,
-            };
-            if !number.is_some_and(|number| bounds.contains(&number)) {
-                let (low, high) = (bounds.start(), bounds.end());
-                let sentence = format!("`{key}` is a number between {low:.1} and {high:.1}");
-                complaints.error(Problem::at(node.place, sentence));
-            }
-        }
-    }
-    if let Some(Written::List(items)) = fields.node("on").map(|node| &node.value) {
-        for item in items {
-            value::choice("on", &ENDS, item, complaints);
-        }
-    }
-    if let Some(node) = fields.node("on_exit_codes") {
-        numbers("on_exit_codes", 0, 255, node, complaints);
-    }
-    fields.finish(complaints);
-    wants_if_read(retries.filter(|&retries| retries > 0))
 }

@@ -81,7 +81,9 @@ impl JobState {
         let Some(span) = run.span.filter(|span| span.last > now) else {
             return;
         };
-        let schedule = &self.plan.schedule;
+        let Some(schedule) = self.plan.schedule() else {
+            return;
+        };
         let last = schedule.last_through(now);
         run.span = last.filter(|&last| last >= run.scheduled_at).map(|last| {
             let count = span.count.saturating_sub(schedule.count(last, span.last));

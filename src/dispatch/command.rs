@@ -250,6 +250,7 @@ pub(super) fn new_run(
         scheduled_at,
         due_at,
         queued_at: None,
+        retry_at: None,
         started_at: None,
         finished_at: None,
         attempts: 0,

@@ -141,6 +141,8 @@ impl Verdict {
                 let reason = match cause {
                     StopCause::Requested => Reason::REQUESTED,
                     StopCause::Shutdown => Reason::SHUTDOWN,
+                    StopCause::Replaced => Reason::REPLACED,
+                    StopCause::TotalTimeout => Reason::TOTAL_TIMEOUT,
                 };
                 Self {
                     status: Status::Cancelled,

@@ -78,7 +78,8 @@ impl JobState {
 
     /// What names its instants; a disabled or removed job names none.
     pub(super) fn schedule(&self) -> Option<Arc<Schedule>> {
-        (self.plan.enabled && !self.removed).then(|| self.plan.schedule.clone())
+        let in_force = self.plan.enabled && !self.removed;
+        self.plan.when.schedule().filter(|_| in_force).cloned()
     }
 
     /// The first instant that is neither decided nor claimed.
@@ -104,7 +105,10 @@ impl JobState {
     pub(super) fn decided_without_claims(&self, now: Timestamp) -> Timestamp {
         let mut claims = self.claims.iter().map(|claim| claim.run.scheduled_at);
         match claims.find(|&nominal| self.is_to_come(nominal, now)) {
-            Some(first) => last_before(&self.plan.schedule, first).max(self.since),
+            Some(first) => self
+                .plan
+                .schedule()
+                .map_or(self.since, |it| last_before(it, first).max(self.since)),
             None => self.flags.decided_through,
         }
     }
@@ -116,7 +120,9 @@ impl JobState {
     /// Whether one more run would be one too many.
     pub(super) fn is_full(&self) -> bool {
         match self.plan.concurrency_policy {
-            ConcurrencyPolicy::Forbid => self.running.len() >= self.plan.max_concurrent as usize,
+            ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Queue | ConcurrencyPolicy::Replace => {
+                self.running.len() >= self.plan.max_concurrent as usize
+            }
             ConcurrencyPolicy::Allow => false,
         }
     }
@@ -133,7 +139,7 @@ impl JobState {
 
     /// A schedule that names nothing any more when it is first seen is most likely a mistake.
     pub(super) fn warn_if_over(&self, now: Timestamp, out: &mut Out) {
-        if self.plan.enabled && self.next_undecided().is_none() {
+        if self.schedule().is_some() && self.next_undecided().is_none() {
             let job = self.plan.name.clone();
             let message =
                 "its schedule names no instant later than now, so it is finished without \
@@ -150,7 +156,7 @@ impl JobState {
     /// The run of the fire at `nominal`, as it is claimed.
     pub(super) fn fire(&self, nominal: Timestamp, trigger: Trigger, view: View<'_>) -> Run {
         let id = RunId::of_fire(&self.plan.name, nominal);
-        let due = self.plan.schedule.due_at(nominal);
+        let due = self.plan.due_at(nominal);
         let mut run = new_run(id, &self.plan.name, trigger, nominal, due, view.node);
         run.params = params::defaults(&self.plan);
         run
@@ -191,7 +197,7 @@ impl JobState {
                 let asked = self.armed.filter(|&armed| armed >= nominal);
                 asked.map_or(at, |asked| asked.min(at))
             } else {
-                let due = self.plan.schedule.due_at(nominal);
+                let due = self.plan.due_at(nominal);
                 due.saturating_sub(LEAD).unwrap_or(due)
             }
         });

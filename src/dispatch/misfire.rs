@@ -103,7 +103,9 @@ impl JobState {
             CatchUpMode::All => policy.limit as usize,
         };
         let oldest = now.saturating_sub(policy.window).unwrap_or(Timestamp::MIN);
-        let schedule = &self.plan.schedule;
+        let Some(schedule) = self.plan.schedule() else {
+            return Vec::new();
+        };
         let back = std::iter::successors(unclaimed.map(|stretch| stretch.last), |&t| {
             let first = unclaimed.map_or(Timestamp::MAX, |stretch| stretch.first);
             schedule

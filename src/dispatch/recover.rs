@@ -95,8 +95,8 @@ impl Dispatcher {
         out: &mut Out,
     ) {
         let name = plan.name.clone();
-        let spec = plan.enabled.then(|| plan.schedule.spec().clone());
-        let goes_on = matches!((known, &spec), (Some(known), Some(spec)) if same_rule(known, spec));
+        let spec = plan.spec_in_force();
+        let goes_on = spec.is_some() && same_instants(&known.cloned(), &spec);
         if !goes_on {
             self.close_stretch(&name, known, claims, now, out);
             self.begin_job(plan, now, out);
@@ -157,7 +157,7 @@ impl Dispatcher {
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
         let from = counts_from(now, flags.decided_through);
         flags.decided_through = from;
-        let spec = plan.enabled.then(|| plan.schedule.spec().clone());
+        let spec = plan.spec_in_force();
         out.write(Write::Schedule {
             job: name.clone(),
             at: from,
@@ -285,11 +285,11 @@ fn unaccounted(old: &Schedule, flags: &JobFlags, paused: bool, view: View<'_>) -
     Some(run)
 }
 
-/// Whether two specs name the same instants, the version of the zone database left aside.
-pub(super) fn same_rule(a: &ScheduleSpec, b: &ScheduleSpec) -> bool {
-    let without = |spec: &ScheduleSpec| ScheduleSpec {
-        tzdb: None,
-        ..spec.clone()
+/// Whether both name the same instants, the version of the zone database left aside.
+pub(super) fn same_instants(a: &Option<ScheduleSpec>, b: &Option<ScheduleSpec>) -> bool {
+    let without = |spec: &Option<ScheduleSpec>| {
+        let spec = spec.clone();
+        spec.map(|spec| ScheduleSpec { tzdb: None, ..spec })
     };
     without(a) == without(b)
 }

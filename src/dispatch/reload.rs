@@ -9,7 +9,7 @@ use super::active::Phase;
 use super::clock_step::counts_from;
 use super::job_state::JobState;
 use super::out::Out;
-use super::recover::same_rule;
+use super::recover::same_instants;
 use super::{Dispatcher, View, view};
 use crate::job::{EventKind, JobName, Plan, Pool, Reason, RunId, Status, Write};
 
@@ -59,9 +59,8 @@ impl Dispatcher {
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
-        let names_same_instants = !state.removed
-            && state.plan.enabled == plan.enabled
-            && same_rule(state.plan.schedule.spec(), plan.schedule.spec());
+        let names_same_instants =
+            !state.removed && same_instants(&state.plan.spec_in_force(), &plan.spec_in_force());
         if names_same_instants {
             state.plan = plan;
             return;
@@ -73,7 +72,7 @@ impl Dispatcher {
         state.removed = false;
         state.flags.decided_through = from;
         state.since = from;
-        let spec = plan.enabled.then(|| plan.schedule.spec().clone());
+        let spec = plan.spec_in_force();
         out.write(Write::Schedule {
             job: name.clone(),
             at: from,

@@ -114,7 +114,7 @@ impl JobState {
                 // Of a schedule that has ended, others may lie between it and the next.
                 && open.span.is_some_and(|span| {
                     span.last > self.since
-                        && self.plan.schedule.next_after(span.last) == Some(first)
+                        && self.plan.next_after(span.last) == Some(first)
                 })
         })
     }

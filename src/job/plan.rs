@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Action, CatchUp, ConcurrencyPolicy, JobName};
-use crate::schedule::Schedule;
+use super::{Action, CatchUp, ConcurrencyPolicy, JobName, Retry, When};
+use crate::schedule::{Schedule, ScheduleSpec};
 
 /// One job, checked. Made by `config`, read by everyone else.
 #[derive(Debug, Clone)]
@@ -18,18 +19,24 @@ pub struct Plan {
     pub description: String,
     /// For filters.
     pub tags: Vec<String>,
-    /// What names its instants.
-    pub schedule: Arc<Schedule>,
+    /// What makes it run by itself.
+    pub when: When,
     /// What it does.
     pub action: Action,
     /// How many runs may be active at once; ignored under [`ConcurrencyPolicy::Allow`].
     pub max_concurrent: u32,
     /// What happens to a fire beyond that.
     pub concurrency_policy: ConcurrencyPolicy,
+    /// How many runs may wait under [`ConcurrencyPolicy::Queue`].
+    pub queue_limit: u32,
     /// A watched fire that could not start within this becomes `missed`; none: it waits.
     pub starting_deadline: Option<Duration>,
     /// What becomes of instants that nobody watched.
     pub catch_up: CatchUp,
+    /// Whether and when a run that failed is tried again.
+    pub retry: Retry,
+    /// How long a run may take with all its attempts and delays, from its first start on.
+    pub total_timeout: Option<Duration>,
     /// The pool that its attempts take slots of.
     pub pool: String,
     /// Its place within the pool's queue: higher first.
@@ -40,6 +47,30 @@ pub struct Plan {
     pub params: BTreeMap<String, Param>,
     /// The job's table as written with defaults merged in, secrets masked: for the API.
     pub shown: serde_json::Value,
+}
+
+impl Plan {
+    /// What names its instants, if the clock makes it run. Disabled jobs have it too.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.when.schedule().map(Arc::as_ref)
+    }
+
+    /// The schedule that is in force, as the ledger's history keeps it; none: the job is disabled,
+    /// or no clock makes it run.
+    pub fn spec_in_force(&self) -> Option<ScheduleSpec> {
+        let schedule = self.schedule().filter(|_| self.enabled)?;
+        Some(schedule.spec().clone())
+    }
+
+    /// The first instant later than `t` that its schedule names, enabled or not.
+    pub fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
+        self.schedule()?.next_after(t)
+    }
+
+    /// When a fire of this nominal instant is due: with the job's jitter.
+    pub fn due_at(&self, nominal: Timestamp) -> Timestamp {
+        self.schedule().map_or(nominal, |it| it.due_at(nominal))
+    }
 }
 
 /// A parameter of a manual trigger.

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum ConcurrencyPolicy {
     /// The fire is `skipped`.
     Forbid,
+    /// It waits, behind at most `queue_limit` others.
+    Queue,
+    /// The oldest of them is stopped, and it waits for that.
+    Replace,
     /// There is no limit.
     Allow,
 }

@@ -116,6 +116,14 @@ impl Reason {
     pub const REQUESTED: &str = "requested";
     /// Its job left the config while it was queued.
     pub const JOB_REMOVED: &str = "job_removed";
+    /// A newer fire of its job took its place.
+    pub const REPLACED: &str = "replaced";
+    /// As many runs of the job wait already as may.
+    pub const QUEUE_LIMIT: &str = "queue_limit";
+    /// Its `total_timeout` was over.
+    pub const TOTAL_TIMEOUT: &str = "total_timeout";
+    /// Its local date is in a calendar that the job excludes; the calendar's name stands behind.
+    pub const EXCLUDED: &str = "excluded";
 
     /// A reason from one of the constants, or a sentence.
     pub fn new(text: impl Into<String>) -> Self {
@@ -140,6 +148,8 @@ pub struct Run {
     pub due_at: Timestamp,
     /// When it began to wait, if it did.
     pub queued_at: Option<Timestamp>,
+    /// When its next attempt is to start, while it waits between two.
+    pub retry_at: Option<Timestamp>,
     /// When its first attempt started.
     pub started_at: Option<Timestamp>,
     /// When its last attempt ended.
@@ -199,6 +209,10 @@ pub struct Attempt {
 pub enum StopCause {
     /// Somebody cancelled the run.
     Requested,
+    /// A newer run of its job takes its place.
+    Replaced,
+    /// The run's `total_timeout` is over.
+    TotalTimeout,
     /// The daemon shuts down.
     Shutdown,
 }

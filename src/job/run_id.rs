@@ -33,6 +33,16 @@ impl RunId {
         Self::hash("key", job, Timestamp::UNIX_EPOCH, key.as_bytes())
     }
 
+    /// The id of the run of `job` that the end of the run `upstream` at `ended_at` makes.
+    pub fn of_after(job: &JobName, ended_at: Timestamp, upstream: Self) -> Self {
+        Self::hash("after", job, ended_at, upstream.0.as_bytes())
+    }
+
+    /// The id of the run that a start of the daemon, or the end of the run before it, makes.
+    pub fn of_startup(job: &JobName, at: Timestamp) -> Self {
+        Self::derive(job, at, "startup", 0)
+    }
+
     /// The id of a span row that begins at `first`; `sequence` tells spans apart that begin at one
     /// instant in different lives of the daemon.
     pub fn of_span(job: &JobName, first: Timestamp, sequence: u64) -> Self {

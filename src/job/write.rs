@@ -1,6 +1,8 @@
 //! Changes to the ledger, as values. Each is a whole row, so applying one twice is harmless:
 //! a commit that failed may have happened, and is simply done again.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,12 @@ pub struct JobFlags {
     pub pause_reason: Option<String>,
     /// Who paused it.
     pub paused_by: Option<String>,
+    /// The ends of other jobs that it has seen since it last started, by the job's name: which run.
+    /// Of a job that runs `after` others.
+    pub seen: BTreeMap<JobName, RunId>,
+    /// Instants that nobody watched and that are still to be caught up, oldest first: each stretch
+    /// goes from later than its first time up to its second. They have no rows yet.
+    pub backlog: Vec<(Timestamp, Timestamp)>,
 }
 
 impl JobFlags {
@@ -87,6 +95,8 @@ impl JobFlags {
             paused_until: None,
             pause_reason: None,
             paused_by: None,
+            seen: BTreeMap::new(),
+            backlog: Vec::new(),
         }
     }
 }

@@ -90,6 +90,7 @@ mod tests {
             scheduled_at: due,
             due_at: due,
             queued_at: None,
+            retry_at: None,
             started_at: Some(started),
             finished_at: None,
             attempts: 1,

@@ -103,8 +103,8 @@ fn all_is_decided(world: &World) {
     let now = world.now();
     for plan in world.plans.values().filter(|plan| plan.enabled) {
         let mark = world.ledger.flags[&plan.name].decided_through;
-        let next = plan.schedule.next_after(mark);
-        let due = next.map(|next| plan.schedule.due_at(next));
+        let next = plan.next_after(mark);
+        let due = next.map(|next| plan.due_at(next));
         assert!(
             due.is_none_or(|due| due > now - SignedDuration::from_secs(1)),
             "{} is stuck: decided through {mark}, now {now}",

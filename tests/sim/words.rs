@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use punctual::job::{
     Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobName, KeepOutput,
-    OutputLimits, Param, Plan, Process, Signal,
+    OutputLimits, Param, Plan, Process, Retry, Signal, When,
 };
 use punctual::schedule::{Rule, Schedule, ScheduleSpec};
 
@@ -83,7 +83,7 @@ pub fn plan(name: &str, rule: Rule, jitter: Duration) -> Plan {
         name: job_name(name),
         description: String::new(),
         tags: Vec::new(),
-        schedule: schedule(
+        when: schedule(
             name,
             ScheduleSpec {
                 jitter,
@@ -93,12 +93,15 @@ pub fn plan(name: &str, rule: Rule, jitter: Duration) -> Plan {
         action: Action::Process(Arc::new(process)),
         max_concurrent: 1,
         concurrency_policy: ConcurrencyPolicy::Forbid,
+        queue_limit: 10,
         starting_deadline: None,
         catch_up: CatchUp {
             mode: CatchUpMode::Latest,
             limit: 100,
             window: Duration::from_hours(1),
         },
+        retry: Retry::default(),
+        total_timeout: None,
         pool: "default".to_owned(),
         priority: 0,
         enabled: true,
@@ -118,8 +121,8 @@ fn spec(rule: Rule) -> ScheduleSpec {
     }
 }
 
-fn schedule(name: &str, spec: ScheduleSpec) -> Arc<Schedule> {
-    Arc::new(Schedule::new(spec, name).unwrap())
+fn schedule(name: &str, spec: ScheduleSpec) -> When {
+    When::Schedule(Arc::new(Schedule::new(spec, name).unwrap()))
 }
 
 /// `a every 1s max 2 lasts 300ms …`: a job and how its processes behave.
@@ -171,7 +174,7 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
             other => panic!("{other:?} is no key of a job"),
         }
     }
-    plan.schedule = schedule(name, spec);
+    plan.when = schedule(name, spec);
     (Arc::new(plan), behaviour)
 }
 

@@ -21,6 +21,7 @@ pub fn fire(job: &str, at: Timestamp, status: Status) -> Run {
         scheduled_at: at,
         due_at: at,
         queued_at: None,
+        retry_at: None,
         started_at: ran.then_some(at),
         finished_at: status.is_final().then_some(at),
         attempts: u32::from(ran),

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::run::Run;
 use super::time::Time;
 use crate::dispatch::{self, JobView};
-use crate::job::JobName;
-use crate::schedule::Schedule;
+use crate::job::{JobName, Plan, When};
 use crate::store::{JobStatistics, LastRuns, Spread};
 
 /// How many fires to come a job shows.
@@ -69,17 +68,18 @@ pub(crate) struct Pause {
 pub(crate) struct ScheduleText {
     pub(crate) kind: String,
     pub(crate) expression: String,
-    pub(crate) timezone: String,
+    /// None of a job that no clock makes run.
+    pub(crate) timezone: Option<String>,
     pub(crate) text: String,
 }
 
 impl ScheduleText {
-    fn of(schedule: &Schedule) -> Self {
+    fn of(when: &When) -> Self {
         Self {
-            kind: schedule.kind().to_owned(),
-            expression: schedule.expression(),
-            timezone: schedule.timezone().to_owned(),
-            text: schedule.text(),
+            kind: when.kind().to_owned(),
+            expression: when.expression(),
+            timezone: when.timezone().map(str::to_owned),
+            text: when.text(),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Job {
                 reason: flags.pause_reason.clone(),
                 by: flags.paused_by.clone(),
             }),
-            schedule: ScheduleText::of(&plan.schedule),
+            schedule: ScheduleText::of(&plan.when),
             next_fire: view.next_fire.map(Time),
             success_rate: lately.as_ref().and_then(LastRuns::success_rate),
             last_run: lately.map(|lately| lately.last.into()),
@@ -169,8 +169,8 @@ impl From<JobStatistics> for Statistics {
 }
 
 /// The instants from `first` on.
-pub fn next_fires(schedule: &Schedule, first: Option<Timestamp>) -> Vec<Time> {
-    std::iter::successors(first, |&instant| schedule.next_after(instant))
+pub fn next_fires(plan: &Plan, first: Option<Timestamp>) -> Vec<Time> {
+    std::iter::successors(first, |&instant| plan.next_after(instant))
         .take(NEXT_FIRES)
         .map(Time)
         .collect()

@@ -68,7 +68,7 @@ fn nothing_written_means_the_defaults_of_the_contract() {
         (plan.pool.as_str(), plan.priority, plan.enabled),
         ("default", 0, true)
     );
-    let spec = plan.schedule.spec();
+    let spec = plan.schedule().unwrap().spec();
     assert_eq!(spec.rule, Rule::Every(Duration::from_hours(24)));
     assert_eq!(
         (spec.timezone.as_str(), spec.tzdb.as_deref()),
@@ -211,7 +211,7 @@ fn every_key_of_a_job_takes_effect() {
         (plan.description.as_str(), plan.tags.len()),
         ("what it is", 2)
     );
-    let spec = plan.schedule.spec();
+    let spec = plan.schedule().unwrap().spec();
     assert_eq!(spec.rule, Rule::Every(Duration::from_secs(90)));
     assert_eq!(
         (spec.timezone.as_str(), spec.jitter),
@@ -293,7 +293,7 @@ fn defaults_lie_below_each_job() {
     let job = &config.jobs["own"];
     let own = process(job);
     assert_eq!(own.command, CommandLine::Command(vec!["own".into()]));
-    assert!(matches!(job.schedule.spec().rule, Rule::At(_)));
+    assert!(matches!(job.schedule().unwrap().spec().rule, Rule::At(_)));
     assert_eq!(own.timeout, None);
     assert_eq!(own.env["A"], Value::Plain("default".into()));
     assert_eq!(own.env["B"], Value::Plain("own".into()));
@@ -379,7 +379,7 @@ fn the_reference_with_all_examples_is_valid() {
     assert_eq!(config.server.tokens.len(), 1);
     assert_eq!(config.node.name, "db1");
     let plan = &config.jobs["example"];
-    assert!(plan.schedule.spec().start.is_some());
+    assert!(plan.schedule().unwrap().spec().start.is_some());
     assert!(process(plan).stdin.is_some());
 }
 

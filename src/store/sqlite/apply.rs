@@ -9,14 +9,15 @@ use crate::store::StoredOutput;
 
 const INSERT_RUN: &str = "
 INSERT INTO runs (id, job, status, trigger, scheduled_at, last_scheduled_at, count, due_at,
-    queued_at, started_at, finished_at, attempts, exit_code, signal, reason, params, node,
-    requested_by)
+    queued_at, retry_at, started_at, finished_at, attempts, exit_code, signal, reason, params,
+    node, requested_by)
 VALUES (:id, :job, :status, :trigger, :scheduled_at, :last_scheduled_at, :count, :due_at,
-    :queued_at, :started_at, :finished_at, :attempts, :exit_code, :signal, :reason, :params, :node,
-    :requested_by)
+    :queued_at, :retry_at, :started_at, :finished_at, :attempts, :exit_code, :signal, :reason,
+    :params, :node, :requested_by)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, trigger = excluded.trigger,
     last_scheduled_at = excluded.last_scheduled_at, count = excluded.count,
-    due_at = excluded.due_at, queued_at = excluded.queued_at, started_at = excluded.started_at,
+    due_at = excluded.due_at, queued_at = excluded.queued_at, retry_at = excluded.retry_at,
+    started_at = excluded.started_at,
     finished_at = excluded.finished_at, attempts = excluded.attempts,
     exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason,
     params = excluded.params, node = excluded.node, requested_by = excluded.requested_by";
@@ -113,6 +114,7 @@ fn insert_run(connection: &Connection, run: &Run, statement: &str) -> rusqlite::
             ":count": run.span.map(|span| count(span.count)),
             ":due_at": Micros(run.due_at),
             ":queued_at": run.queued_at.map(Micros),
+            ":retry_at": run.retry_at.map(Micros),
             ":started_at": run.started_at.map(Micros),
             ":finished_at": run.finished_at.map(Micros),
             ":attempts": run.attempts,
@@ -189,13 +191,14 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
     connection
         .prepare_cached(
             "INSERT INTO jobs (job, decided_through, audit_from, paused, paused_at, paused_until,
-                 pause_reason, paused_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 pause_reason, paused_by, seen, backlog)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (job) DO UPDATE SET decided_through = excluded.decided_through,
                  pruned_through = min(pruned_through, excluded.decided_through),
                  audit_from = excluded.audit_from, paused = excluded.paused,
                  paused_at = excluded.paused_at, paused_until = excluded.paused_until,
-                 pause_reason = excluded.pause_reason, paused_by = excluded.paused_by",
+                 pause_reason = excluded.pause_reason, paused_by = excluded.paused_by,
+                 seen = excluded.seen, backlog = excluded.backlog",
         )?
         .execute(params![
             it.job.as_str(),
@@ -206,6 +209,8 @@ pub(super) fn put_flags(connection: &Connection, it: &JobFlags) -> rusqlite::Res
             it.paused_until.map(Micros),
             it.pause_reason,
             it.paused_by,
+            Json(&it.seen),
+            Json(&it.backlog),
         ])
         .map(drop)
 }

@@ -11,13 +11,13 @@ use crate::job::{Attempt, JobFlags, JobName, Reason, Run, RunId, Span, Status, T
 
 /// The columns that [`run`] reads, by name.
 pub(super) const RUN_COLUMNS: &str = "seq, id, job, status, trigger, scheduled_at, \
-     last_scheduled_at, count, due_at, queued_at, started_at, finished_at, attempts, exit_code, \
-     signal, reason, params, node, requested_by";
+     last_scheduled_at, count, due_at, queued_at, retry_at, started_at, finished_at, attempts, \
+     exit_code, signal, reason, params, node, requested_by";
 
 /// The columns that [`flags`] reads, by name.
 pub(super) const FLAG_COLUMNS: &str = "job, decided_through, \
      max(audit_from, coalesce(pruned_through, audit_from)) AS audit_from, paused, paused_at, \
-     paused_until, pause_reason, paused_by";
+     paused_until, pause_reason, paused_by, seen, backlog";
 
 /// An instant, kept as microseconds since the epoch.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +130,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         scheduled_at: row.get::<_, Micros>("scheduled_at")?.0,
         due_at: row.get::<_, Micros>("due_at")?.0,
         queued_at: time(row, "queued_at")?,
+        retry_at: time(row, "retry_at")?,
         started_at: time(row, "started_at")?,
         finished_at: time(row, "finished_at")?,
         attempts: row.get("attempts")?,
@@ -172,5 +173,7 @@ pub(super) fn flags(row: &Row<'_>) -> rusqlite::Result<JobFlags> {
         paused_until: time(row, "paused_until")?,
         pause_reason: row.get("pause_reason")?,
         paused_by: row.get("paused_by")?,
+        seen: row.get::<_, Json<_>>("seen")?.0,
+        backlog: row.get::<_, Json<_>>("backlog")?.0,
     })
 }

@@ -262,6 +262,7 @@ mod tests {
             scheduled_at: at,
             due_at: at,
             queued_at: None,
+            retry_at: None,
             started_at: None,
             finished_at: None,
             attempts: 0,
