@@ -186,7 +186,9 @@ impl World {
         Memory {
             flags: self.flags,
             schedules: specs
-                .filter_map(|(job, plan)| Some((job.clone(), plan.spec_in_force()?)))
+                .filter_map(|(job, plan)| {
+                    Some((job.clone(), (Timestamp::MIN, plan.spec_in_force()?)))
+                })
                 .collect(),
             live: self.live.into_values().collect(),
             same_boot: true,

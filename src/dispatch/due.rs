@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::active::{Active, Phase, hand_to_runner};
 use super::job_state::{Claim, JobState};
 use super::out::Out;
-use super::{Answer, Dispatcher, HORIZON, LEAD, Refusal, View, view};
+use super::waiting::Admission;
+use super::{Dispatcher, HORIZON, LEAD, Refusal, View, view};
 use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
 
 impl JobState {
@@ -16,20 +17,17 @@ impl JobState {
         if view.draining {
             return;
         }
-        self.expire_waiting(view, active, out);
+        self.mind_time(view, active, out);
         self.resume_if_over(view, out);
         if self.is_paused(view.everything_paused) {
             self.skip_while_paused(view, out);
             return;
         }
-        let mark = self.flags.decided_through;
         self.miss_unwatched(view, active, out);
         self.start_due(view, active, out);
-        self.catch_up_turn(view, active, out);
+        self.restart_if_due(view, active, out);
+        self.take_turns(view, active, out);
         self.claim_coming(view, active, out);
-        if self.flags.decided_through != mark {
-            self.write_flags(out);
-        }
     }
 
     /// A pause with an end is over when its end has come.
@@ -39,7 +37,7 @@ impl JobState {
             // Instants up to the end of the pause are skipped, those after it are not.
             let end = self.flags.paused_until.unwrap_or(view.now);
             self.skip_while_paused(View { now: end, ..view }, out);
-            self.set_resumed(out);
+            self.set_resumed();
             let kind = EventKind::JobPaused {
                 job: self.plan.name.clone(),
                 paused: false,
@@ -63,52 +61,26 @@ impl JobState {
             let late = view.now.duration_since(run.due_at);
             let deadline = self.plan.starting_deadline;
             if deadline.is_some_and(|deadline| late.unsigned_abs() > deadline) {
-                self.withhold(
-                    run,
-                    Status::Missed,
-                    Reason::STARTING_DEADLINE,
-                    view.now,
-                    out,
-                );
-            } else if self.is_full() {
-                self.withhold(run, Status::Skipped, Reason::MAX_CONCURRENT, view.now, out);
-            } else {
-                let id = run.id;
-                self.running.insert(id);
-                active.add(run, &self.plan, Phase::Waiting);
-                active.start_or_wait(id, view.now, view.draining, out);
+                let reason = Reason::STARTING_DEADLINE;
+                self.withhold(run, Status::Missed, reason, view.now, out);
+                continue;
             }
-        }
-    }
-
-    /// Fires that waited for a slot beyond their deadline are missed.
-    fn expire_waiting(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        let too_late = |id: RunId| {
-            active
-                .get(id)
-                .is_some_and(|live| live.is_too_late(view.now))
-        };
-        let running = self.running.iter().copied();
-        let expired: Vec<RunId> = running.filter(|&id| too_late(id)).collect();
-        for id in expired {
-            self.miss_waiting(id, view.now, active, out);
-        }
-    }
-
-    /// A fire that waits for a slot has waited too long.
-    pub(super) fn miss_waiting(
-        &mut self,
-        id: RunId,
-        now: Timestamp,
-        active: &mut Active,
-        out: &mut Out,
-    ) {
-        self.forget(id);
-        if let Some(mut live) = active.remove(id) {
-            live.run.status = Status::Missed;
-            live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
-            live.run.finished_at = Some(now);
-            out.run(&live.run, now);
+            let (id, admission) = (run.id, self.admission());
+            match admission {
+                Admission::Refuse(reason) => {
+                    self.withhold(run, Status::Skipped, reason, view.now, out);
+                    continue;
+                }
+                Admission::Start => {
+                    active.add(run, &self.plan, Phase::Waiting);
+                    active.start_or_wait(id, view.now, view.draining, out);
+                }
+                Admission::Wait => {
+                    active.add(run, &self.plan, Phase::Behind);
+                    active.wait_behind(id, view.now, out);
+                }
+            }
+            self.let_in(id, admission, view.now, active, out);
         }
     }
 
@@ -216,7 +188,7 @@ impl Dispatcher {
             }
             return;
         };
-        let job = live.run.job.clone();
+        let (job, trigger) = (live.run.job.clone(), live.run.trigger);
         live.phase = Phase::InLine;
         out.touch(&job);
         let Some(state) = self.jobs.get_mut(&job) else {
@@ -227,13 +199,15 @@ impl Dispatcher {
             self.active.remove(id);
             let decided = Err(Refusal::Decided(id));
             self.active.answer(id, reply, &decided, out);
-        } else if reply.is_some() {
-            self.active.start_or_wait(id, now, self.draining, out);
-            let triggered = Ok(Answer::Triggered(id));
-            self.active.answer(id, reply, &triggered, out);
-            return;
+        } else if trigger != Trigger::CatchUp {
+            if state.behind.contains(&id) {
+                self.active.wait_behind(id, now, out);
+            } else {
+                self.active.start_or_wait(id, now, self.draining, out);
+            }
+            self.active.answer_triggered(id, reply, out);
         }
-        state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
+        state.take_turns(view!(self, now, Timestamp::MIN), &mut self.active, out);
     }
 
     /// The row of a run says durably that it runs: its process may start, if it is still wanted.
@@ -271,7 +245,7 @@ impl Dispatcher {
         let view = view!(self, now, Timestamp::MIN);
         if let Some(state) = self.jobs.get_mut(&live.run.job) {
             state.forget(id);
-            state.catch_up_turn(view, &mut self.active, out);
+            state.take_turns(view, &mut self.active, out);
             out.touch(&live.run.job);
         }
         if !self.draining {

@@ -15,6 +15,17 @@ pub(super) struct Stretch {
     pub(super) count: u64,
 }
 
+impl Stretch {
+    /// One instant.
+    pub(super) fn one(at: Timestamp) -> Self {
+        Self {
+            first: at,
+            last: at,
+            count: 1,
+        }
+    }
+}
+
 impl JobState {
     /// A claimed fire that does not run joins the open span of its kind, or begins one.
     pub(super) fn withhold(
@@ -26,11 +37,7 @@ impl JobState {
         out: &mut Out,
     ) {
         let at = run.scheduled_at;
-        let one = Stretch {
-            first: at,
-            last: at,
-            count: 1,
-        };
+        let one = Stretch::one(at);
         if self.joins(status, reason, at) {
             out.write(Write::Withdraw(run.id));
             self.extend(one, now, out);
@@ -62,28 +69,31 @@ impl JobState {
 
     /// The instants in (mark, `through`] as a stretch, if there are any.
     pub(super) fn undecided_through(&self, through: Timestamp) -> Option<Stretch> {
-        let schedule = self.schedule()?;
-        let mark = self.flags.decided_through;
+        self.schedule()?;
+        self.stretch(self.flags.decided_through, through)
+    }
+
+    /// The instants in (`after`, `through`] that the job's schedule names, in force or not.
+    pub(super) fn stretch(&self, after: Timestamp, through: Timestamp) -> Option<Stretch> {
+        let schedule = self.plan.schedule()?;
         let first = schedule
-            .next_after(mark)
+            .next_after(after)
             .filter(|&first| first <= through)?;
         let last = schedule.last_through(through)?;
         Some(Stretch {
             first,
             last,
-            count: schedule.count(mark, through),
+            count: schedule.count(after, through),
         })
     }
 
     /// While paused: claims are taken back or skipped, and instants up to now are skipped.
     pub(super) fn skip_while_paused(&mut self, view: View<'_>, out: &mut Out) {
-        let mark = self.flags.decided_through;
         self.drop_claims(view.now, Status::Skipped, Reason::PAUSED, out);
+        // A start that is held back is due when it is let go.
+        self.restart_at = self.restart_at.map(|at| at.max(view.now));
         if let Some(stretch) = self.undecided_through(view.now) {
             self.account(stretch, Status::Skipped, Reason::PAUSED, view, out);
-        }
-        if self.flags.decided_through != mark {
-            self.write_flags(out);
         }
     }
 
@@ -101,6 +111,7 @@ impl JobState {
             if self.is_to_come(nominal, now) {
                 out.write(Write::Withdraw(claim.run.id));
                 self.flags.decided_through = self.flags.decided_through.min(just_before(nominal));
+                self.dirty = true;
             } else {
                 self.withhold(claim.run, status, reason, now, out);
             }
