@@ -96,7 +96,8 @@ fn the_hour_that_comes_twice_has_a_fixed_time_once_and_all_else_twice() {
 fn pass_all(nights: &[Night]) {
     std::thread::scope(|scope| {
         for night in nights {
-            scope.spawn(|| night.pass());
+            let thread = std::thread::Builder::new().name(night.zone.to_owned());
+            thread.spawn_scoped(scope, || night.pass()).unwrap();
         }
     });
 }

@@ -30,9 +30,9 @@ impl Faked {
     pub fn start(jobs: &str, at: Timestamp) -> Self {
         let library = library().unwrap_or_else(|| {
             panic!(
-                "this test needs libfaketime for {}: a folder of /usr/lib, or /usr/lib, \
-                 /usr/lib64 or /usr/local/lib, with {LIBRARY}; on Debian it comes with \
-                 `apt-get install faketime`",
+                "this test needs libfaketime for {}: neither a folder of /usr/lib for it, nor \
+                 /usr/lib, /usr/lib64, /usr/local/lib has {LIBRARY}; on Debian: \
+                 apt-get install faketime",
                 std::env::consts::ARCH
             )
         });
