@@ -115,6 +115,7 @@ fn spec(rule: Rule) -> ScheduleSpec {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     }
 }
 

@@ -168,9 +168,9 @@ impl From<JobStatistics> for Statistics {
     }
 }
 
-/// The instants from `first` on.
+/// The instants from `first` on, without those that a calendar excludes.
 pub fn next_fires(schedule: &Schedule, first: Option<Timestamp>) -> Vec<Time> {
-    std::iter::successors(first, |&instant| schedule.next_after(instant))
+    std::iter::successors(first, |&instant| schedule.next_firing_after(instant))
         .take(NEXT_FIRES)
         .map(Time)
         .collect()
