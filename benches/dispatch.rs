@@ -219,6 +219,7 @@ fn plan(name: JobName, mode: CatchUpMode) -> Plan {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     };
     let process = Process {
         command: CommandLine::Command(vec!["true".to_owned()]),

@@ -148,6 +148,7 @@ fn local_times(expressions: &[String], name: &str) -> Option<Schedule> {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     };
     Schedule::new(spec, name).ok()
 }

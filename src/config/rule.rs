@@ -60,6 +60,7 @@ pub(super) fn read(
         start,
         end,
         jitter,
+        exclude: Vec::new(),
     };
     let error = match Schedule::new(spec.clone(), name.as_str()) {
         Ok(schedule) => return Some(When::Schedule(Arc::new(schedule))),

@@ -118,6 +118,7 @@ fn spec(rule: Rule) -> ScheduleSpec {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     }
 }
 
