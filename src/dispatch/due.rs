@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::active::{Active, Phase, hand_to_runner};
 use super::job_state::{Claim, JobState};
 use super::out::Out;
+use super::spans::{Stretch, just_before};
 use super::waiting::Admission;
 use super::{Dispatcher, HORIZON, LEAD, Refusal, View, view};
 use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
@@ -106,10 +107,13 @@ impl JobState {
         self.claim_while(|nominal| nominal <= view.now, view, active, out);
         // The ledger has not answered for so long that no more were claimed; nor will they be.
         if let Some(rest) = self.undecided_through(view.now) {
-            self.account(rest, Status::Missed, Reason::UNWATCHED, view, out);
+            self.account_runs(rest, Status::Missed, Reason::UNWATCHED, view, out);
         }
     }
 
+    /// Claims the instants that are wanted. Those on the way that a calendar excludes are known to be
+    /// skipped: they are not claimed, but skipped when they have come, or ahead of a claim behind
+    /// them.
     fn claim_while(
         &mut self,
         wanted: impl Fn(Timestamp) -> bool,
@@ -121,6 +125,16 @@ impl JobState {
             if self.claims_pile_up() {
                 return;
             }
+            if let Some(why) = self.excluded(nominal) {
+                let behind = self.plan.next_firing_after(nominal);
+                let through = behind.filter(|&behind| wanted(behind));
+                let through = through.map_or(view.now, just_before);
+                match self.undecided_through(through) {
+                    Some(run) => self.skip_excluded(run, &why, view, out),
+                    None => return,
+                }
+                continue;
+            }
             let mut run = self.fire(nominal, Trigger::Schedule, view);
             run.status = Status::Scheduled;
             active.claim(run.clone(), out);
@@ -129,6 +143,16 @@ impl JobState {
                 durable: false,
             });
             self.decide_through(nominal);
+        }
+    }
+
+    /// Skips the instants of a stretch up to the first that is not excluded for this reason.
+    fn skip_excluded(&mut self, stretch: Stretch, why: &str, view: View<'_>, out: &mut Out) {
+        let Some(schedule) = self.plan.when.schedule().cloned() else {
+            return;
+        };
+        if let Some((run, _)) = stretch.runs(&schedule).into_iter().next() {
+            self.account(run, Status::Skipped, why, view, out);
         }
     }
 

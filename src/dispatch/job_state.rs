@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::active::Active;
 use super::command::new_run;
 use super::out::Out;
-use super::spans::just_before;
+use super::spans::{excluded, just_before};
 use super::{LEAD, View, params};
 use crate::job::{EventKind, JobFlags, Plan, Run, RunId, Trigger, Write};
 use crate::schedule::Schedule;
@@ -118,11 +118,18 @@ impl JobState {
         self.schedule()?.next_after(self.flags.decided_through)
     }
 
+    /// Why an instant does not run whose date is in a calendar that the job excludes.
+    pub(super) fn excluded(&self, nominal: Timestamp) -> Option<String> {
+        self.plan.schedule()?.excluded_by(nominal).map(excluded)
+    }
+
     /// The next instant that will fire, claimed or not.
     pub(super) fn next_fire(&self) -> Option<Timestamp> {
         match self.claims.front() {
             Some(claim) => Some(claim.run.scheduled_at),
-            None => self.next_undecided(),
+            None => self
+                .schedule()?
+                .next_firing_after(self.flags.decided_through),
         }
     }
 
@@ -218,22 +225,34 @@ impl JobState {
         let undecided = self
             .next_undecided()
             .filter(|_| paused || !self.claims_pile_up());
+        let claim_at = |nominal| {
+            let due = self.plan.due_at(nominal);
+            due.saturating_sub(LEAD).unwrap_or(due)
+        };
         let claim = undecided.map(|nominal| {
             if paused {
-                let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
-                // A look that is asked for already is not put off: runs that end meanwhile would
-                // put it off for ever.
-                let asked = self.armed.filter(|&armed| armed >= nominal);
-                asked.map_or(at, |asked| asked.min(at))
-            } else {
-                let due = self.plan.due_at(nominal);
-                due.saturating_sub(LEAD).unwrap_or(due)
+                return self.look_at_skipped(nominal, now);
             }
+            if self.excluded(nominal).is_none() {
+                return claim_at(nominal);
+            }
+            let behind = self.plan.next_firing_after(nominal).map(claim_at);
+            let look = self.look_at_skipped(nominal, now);
+            behind.map_or(look, |behind| behind.min(look))
         });
         let resume = self.flags.paused_until.filter(|_| self.flags.paused);
         let restart = self.restart_at.filter(|_| !paused);
         let looks = [due, claim, resume, restart, self.first_look(active)];
         looks.into_iter().flatten().min()
+    }
+
+    /// When instants that are skipped, of which this is the next, want a look.
+    fn look_at_skipped(&self, nominal: Timestamp, now: Timestamp) -> Timestamp {
+        let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
+        // A look that is asked for already is not put off: runs that end meanwhile would put it off
+        // for ever.
+        let asked = self.armed.filter(|&armed| armed >= nominal);
+        asked.map_or(at, |asked| asked.min(at))
     }
 
     /// When the first of the runs that are let in wants a look.

@@ -32,7 +32,8 @@ impl JobState {
         if claimed.is_empty() && unclaimed.is_none() {
             return;
         }
-        let first_chosen = self.first_chosen(&claimed, unclaimed, view.now);
+        let runs = self.runs_of(unclaimed);
+        let first_chosen = self.first_chosen(&claimed, &runs, view.now);
         for run in claimed {
             if run.scheduled_at >= first_chosen {
                 self.catch_up(run.scheduled_at, view, active, out);
@@ -40,14 +41,10 @@ impl JobState {
                 self.miss_claimed(run, view, out);
             }
         }
-        if let Some(all) = unclaimed {
-            let given_up = all.last.min(just_before(first_chosen));
-            if let Some(missed) = self.undecided_through(given_up) {
-                self.account(missed, Status::Missed, Reason::UNWATCHED, view, out);
-            }
-            if let Some(chosen) = self.undecided_through(all.last) {
-                self.put_off(chosen);
-                self.decide_through(all.last);
+        for (run, excluded) in runs {
+            match excluded {
+                Some(why) => self.account(run, Status::Skipped, &why, view, out),
+                None => self.divide(run, first_chosen, view, out),
             }
         }
         self.give_up_oldest(view, out);
@@ -100,34 +97,64 @@ impl JobState {
         self.undecided_through(last)
     }
 
-    /// The oldest of the newest instants that the policy runs; later than all: it runs none.
-    fn first_chosen(
-        &self,
-        claimed: &[Run],
-        unclaimed: Option<Stretch>,
-        now: Timestamp,
-    ) -> Timestamp {
+    fn runs_of(&self, stretch: Option<Stretch>) -> Vec<(Stretch, Option<String>)> {
+        let both = self.plan.schedule().zip(stretch);
+        both.map_or_else(Vec::new, |(schedule, stretch)| stretch.runs(schedule))
+    }
+
+    /// Instants that nobody watched: the older ones are missed, the newer ones put off.
+    fn divide(&mut self, run: Stretch, first_chosen: Timestamp, view: View<'_>, out: &mut Out) {
+        let Some(schedule) = self.plan.when.schedule().cloned() else {
+            return;
+        };
+        if let Some(missed) = run.before(&schedule, first_chosen) {
+            self.account(missed, Status::Missed, Reason::UNWATCHED, view, out);
+        }
+        if let Some(chosen) = run.from(&schedule, first_chosen) {
+            self.put_off(chosen);
+            self.decide_through(chosen.last);
+        }
+    }
+
+    /// How many of the newest instants run, and the oldest time that one may have.
+    fn allowed(&self, now: Timestamp) -> (u64, Timestamp) {
         let policy = self.plan.catch_up;
         let most = match policy.mode {
             CatchUpMode::None => 0,
             CatchUpMode::Latest => 1,
-            CatchUpMode::All => policy.limit as usize,
+            CatchUpMode::All => u64::from(policy.limit),
         };
-        let oldest = now.saturating_sub(policy.window).unwrap_or(Timestamp::MIN);
+        let oldest = now.saturating_sub(policy.window);
+        (most, oldest.unwrap_or(Timestamp::MIN))
+    }
+
+    /// The oldest of the newest instants that the policy runs; later than all: it runs none.
+    fn first_chosen(
+        &self,
+        claimed: &[Run],
+        runs: &[(Stretch, Option<String>)],
+        now: Timestamp,
+    ) -> Timestamp {
+        let (mut most, oldest) = self.allowed(now);
+        let mut chosen = Timestamp::MAX;
         let Some(schedule) = self.plan.schedule() else {
-            return Timestamp::MAX;
+            return chosen;
         };
-        let back = std::iter::successors(unclaimed.map(|stretch| stretch.last), |&t| {
-            let first = unclaimed.map_or(Timestamp::MAX, |stretch| stretch.first);
-            schedule
-                .last_through(just_before(t))
-                .filter(|&earlier| earlier >= first)
-        });
-        back.chain(claimed.iter().rev().map(|run| run.scheduled_at))
-            .take(most)
-            .take_while(|&nominal| nominal >= oldest)
-            .last()
-            .unwrap_or(Timestamp::MAX)
+        let run = runs.iter().rev().filter(|(_, excluded)| excluded.is_none());
+        for (run, _) in run {
+            let Some(young) = run.from(schedule, oldest).filter(|_| most > 0) else {
+                return chosen;
+            };
+            if young.count > most {
+                return nth_from_last(schedule, young, most);
+            }
+            most -= young.count;
+            chosen = young.first;
+        }
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let claimed = claimed.iter().rev().map(|run| run.scheduled_at);
+        let claimed = claimed.take(most).take_while(|&nominal| nominal >= oldest);
+        claimed.last().unwrap_or(chosen)
     }
 
     /// These instants run when their turn comes. They are later than all that was put off before.
@@ -147,14 +174,7 @@ impl JobState {
 
     /// Where more is put off than limit and window allow, the oldest of it is missed for good.
     fn give_up_oldest(&mut self, view: View<'_>, out: &mut Out) {
-        let policy = self.plan.catch_up;
-        let most = match policy.mode {
-            CatchUpMode::None => 0,
-            CatchUpMode::Latest => 1,
-            CatchUpMode::All => u64::from(policy.limit),
-        };
-        let oldest = view.now.saturating_sub(policy.window);
-        let oldest = oldest.unwrap_or(Timestamp::MIN);
+        let (most, oldest) = self.allowed(view.now);
         while let Some(next) = self.next_put_off() {
             if next >= oldest && self.put_off <= most {
                 return;
@@ -178,7 +198,7 @@ impl JobState {
         self.put_off = 0;
         for (after, through) in backlog {
             if let Some(stretch) = self.stretch(after, through) {
-                self.account(stretch, status, reason, view, out);
+                self.account_runs(stretch, status, reason, view, out);
             }
         }
     }
@@ -239,4 +259,16 @@ impl JobState {
         let place = self.in_line.iter().position(later);
         self.in_line.insert(place.unwrap_or(self.in_line.len()), id);
     }
+}
+
+/// The instant that has `n` - 1 later ones in a stretch; `n` is at least 1 and not above its count.
+fn nth_from_last(schedule: &Schedule, stretch: Stretch, n: u64) -> Timestamp {
+    let mut at = stretch.last;
+    for _ in 1..n {
+        match schedule.last_through(just_before(at)) {
+            Some(earlier) if earlier >= stretch.first => at = earlier,
+            _ => break,
+        }
+    }
+    at
 }

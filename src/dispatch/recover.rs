@@ -11,6 +11,7 @@ use super::command::new_run;
 use super::job_state::{Claim, JobState, last_before};
 use super::leftover::{Left, lose_attempts};
 use super::out::Out;
+use super::spans::Stretch;
 use super::{Dispatcher, Effect, View, view};
 use crate::job::{
     Attempt, EventKind, JobFlags, JobName, Plan, Pool, Reason, Run, RunId, Span, Status, Trigger,
@@ -102,7 +103,7 @@ impl Dispatcher {
         let name = plan.name.clone();
         let spec = plan.spec_in_force();
         let (since, known) = known.map(|(since, spec)| (*since, spec)).unzip();
-        let goes_on = spec.is_some() && same_instants(&known.cloned(), &spec);
+        let goes_on = spec.is_some() && same_instants(known, spec.as_ref());
         if !goes_on {
             self.close_stretch(&name, known, claims, now, out);
             self.begin_job(plan, now, out);
@@ -114,8 +115,9 @@ impl Dispatcher {
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
         let mut state = JobState::new(plan, flags);
         state.since = state.since.max(since.unwrap_or(Timestamp::MIN));
+        let days_differ = known.map(|known| &known.exclude) != spec.as_ref().map(|it| &it.exclude);
         if known != spec.as_ref() {
-            // The zone database is another one: a new stretch of history, the same schedule.
+            // Another zone database, or other calendars: a new stretch of history, the same instants.
             out.write(Write::Schedule {
                 job: name.clone(),
                 at: now,
@@ -144,6 +146,9 @@ impl Dispatcher {
             );
             out.emit(now, EventKind::Warning { job, message });
             state.count_again(now, out);
+        }
+        if days_differ {
+            state.take_back_coming(now, out);
         }
         // The instant of now itself was not watched either.
         let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
@@ -225,8 +230,11 @@ impl Dispatcher {
                     .map(|stretch| (stretch, Status::Missed))
                     .collect();
                 stretches.push(((flags.decided_through, now), since));
-                for (stretch, status) in stretches {
-                    if let Some(run) = unaccounted(&old, name, stretch, status, view) {
+                for ((after, through), status) in stretches {
+                    let stretch = Stretch::of(&old, after, through);
+                    for run in
+                        stretch.map_or_else(Vec::new, |it| closed(&old, name, it, status, view))
+                    {
                         out.run(&run, now);
                     }
                 }
@@ -252,40 +260,45 @@ impl Dispatcher {
     }
 }
 
-/// The row of what an ended schedule named in (`after`, `through`], if it named anything.
-fn unaccounted(
+/// The rows of what an ended schedule named: skipped, or missed but for excluded days.
+fn closed(
     old: &Schedule,
     job: &JobName,
-    (after, through): (Timestamp, Timestamp),
+    stretch: Stretch,
     status: Status,
     view: View<'_>,
-) -> Option<Run> {
-    let first = old.next_after(after).filter(|&first| first <= through)?;
-    let last = old.last_through(through)?;
+) -> Vec<Run> {
     let sequence = view.now.as_microsecond().unsigned_abs();
-    let id = RunId::of_span(job, first, sequence);
-    let due = old.due_at(first);
-    let mut run = new_run(id, job, Trigger::Schedule, first, due, view.node);
-    let reason = if status == Status::Skipped {
-        Reason::PAUSED
+    let runs = if status == Status::Skipped {
+        vec![(stretch, Some(Reason::PAUSED.to_owned()))]
     } else {
-        Reason::UNWATCHED
+        stretch.runs(old)
     };
-    run.status = status;
-    run.reason = Some(Reason::new(reason));
-    run.finished_at = Some(view.now);
-    run.span = Some(Span {
-        last,
-        count: old.count(after, through),
-    });
-    Some(run)
+    let row = |(Stretch { first, last, count }, skipped): (Stretch, Option<String>)| {
+        let id = RunId::of_span(job, first, sequence);
+        let due = old.due_at(first);
+        let mut run = new_run(id, job, Trigger::Schedule, first, due, view.node);
+        run.status = if skipped.is_some() {
+            Status::Skipped
+        } else {
+            Status::Missed
+        };
+        run.reason = Some(Reason(
+            skipped.unwrap_or_else(|| Reason::UNWATCHED.to_owned()),
+        ));
+        run.finished_at = Some(view.now);
+        run.span = Some(Span { last, count });
+        run
+    };
+    runs.into_iter().map(row).collect()
 }
 
-/// Whether both name the same instants, the version of the zone database left aside.
-pub(super) fn same_instants(a: &Option<ScheduleSpec>, b: &Option<ScheduleSpec>) -> bool {
-    let without = |spec: &Option<ScheduleSpec>| {
-        let spec = spec.clone();
-        spec.map(|spec| ScheduleSpec { tzdb: None, ..spec })
-    };
-    without(a) == without(b)
+/// Whether both name the same instants, if any: calendars and the version of the zone database are
+/// left aside.
+pub(super) fn same_instants(a: Option<&ScheduleSpec>, b: Option<&ScheduleSpec>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.names_the_same(b),
+        _ => false,
+    }
 }

@@ -71,29 +71,36 @@ impl Dispatcher {
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
-        let names_same_instants =
-            !state.removed && same_instants(&state.plan.spec_in_force(), &plan.spec_in_force());
+        let (before, spec) = (state.plan.spec_in_force(), plan.spec_in_force());
+        let names_same_instants = !state.removed && same_instants(before.as_ref(), spec.as_ref());
         if names_same_instants {
+            let at = match (&before, &spec) {
+                // What is claimed may be excluded now, and what was excluded may run.
+                (Some(before), Some(spec)) if before.exclude != spec.exclude => {
+                    state.take_back_coming(now, out)
+                }
+                _ => now,
+            };
+            if before != spec {
+                let job = name.clone();
+                out.write(Write::Schedule { job, at, spec });
+            }
             let before = std::mem::replace(&mut state.plan, plan);
             state.take_new_occasion(&before, view, &mut self.active, out);
             return;
         }
         state.claim_named(view, &mut self.active, out);
-        let from = counts_from(now, state.decided_without_claims(now));
         state.give_up_all(Status::Missed, Reason::UNWATCHED, view, out);
-        state.withdraw_coming(now, out);
+        let from = state.take_back_coming(now, out);
         state.span = None;
         state.removed = false;
-        state.flags.decided_through = from;
         state.since = from;
-        let spec = plan.spec_in_force();
         out.write(Write::Schedule {
             job: name.clone(),
             at: from,
             spec,
         });
         let before = std::mem::replace(&mut state.plan, plan);
-        state.dirty = true;
         state.warn_if_over(now, out);
         state.take_new_occasion(&before, view, &mut self.active, out);
     }
@@ -160,6 +167,15 @@ impl JobState {
         {
             self.run_from_startup(view.now, view, active, out);
         }
+    }
+
+    /// Instants to come are to be decided anew. Answers from when on.
+    pub(super) fn take_back_coming(&mut self, now: Timestamp, out: &mut Out) -> Timestamp {
+        let from = counts_from(now, self.decided_without_claims(now));
+        self.withdraw_coming(now, out);
+        self.flags.decided_through = from;
+        self.dirty = true;
+        from
     }
 
     /// Claims whose instant is still to come are taken back; those whose instant has come (due a

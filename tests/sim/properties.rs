@@ -72,6 +72,7 @@ proptest! {
 fn unhurried(draft: &Draft) -> Draft {
     Draft {
         occasion: Occasion::Clock,
+        excludes: None,
         policy: ConcurrencyPolicy::Allow,
         retries: 0,
         total: None,

@@ -7,16 +7,19 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use punctual::dispatch::Command;
 use punctual::job::{CatchUpMode, ConcurrencyPolicy, Plan, Pool, Restart, Status, Upstream, When};
-use punctual::schedule::Rule;
+use punctual::schedule::{Calendar, Rule};
 
-use crate::words::{job_name, plan, time};
+use crate::words::{job_name, plan, schedule, time};
 use crate::world::{Behaviour, Commit, UnderWay, Wake, World};
 
 /// The names that jobs and their targets are drawn from.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// When histories begin.
-const ORIGIN: &str = "12:00:00";
+const ORIGIN: &str = "11:59:52";
+
+/// A zone whose midnight comes soon after that.
+const MIDNIGHT_AT_NOON: &str = "Etc/GMT-12";
 
 /// A job as drawn.
 #[allow(clippy::struct_excessive_bools, reason = "each is drawn for itself")]
@@ -25,6 +28,8 @@ pub struct Draft {
     pub every: Option<Duration>,
     pub at: Duration,
     pub occasion: Occasion,
+    /// Whether the day before midnight, or the one after it, is excluded.
+    pub excludes: Option<&'static str>,
     pub policy: ConcurrencyPolicy,
     pub queue_limit: u32,
     pub retries: u32,
@@ -122,9 +127,10 @@ pub fn draft() -> impl Strategy<Value = Draft> {
         prop_oneof![2 => Just(None), 1 => ms(0..2000).prop_map(Some)],
         prop_oneof![2 => ms(0..20), 1 => ms(0..3000)],
     );
-    let occasion = occasion();
+    let occasion = (occasion(), excludes());
     (timing, limits, rest, attempts, occasion).prop_map(
         |((every, at, jitter), limits, rest, attempts, occasion)| {
+            let (occasion, excludes) = occasion;
             let (policy, max, deadline, pool, priority) = limits;
             let (retries, delay, total, codes, timeout, dies_in) = attempts;
             let (catch_up, limit, enabled, lasts, starts) = rest;
@@ -132,6 +138,7 @@ pub fn draft() -> impl Strategy<Value = Draft> {
                 every,
                 at,
                 occasion,
+                excludes,
                 policy,
                 queue_limit: max,
                 retries,
@@ -161,6 +168,14 @@ fn policy() -> impl Strategy<Value = ConcurrencyPolicy> {
         Just(ConcurrencyPolicy::Queue),
         Just(ConcurrencyPolicy::Replace),
         Just(ConcurrencyPolicy::Allow),
+    ]
+}
+
+fn excludes() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![
+        4 => Just(None),
+        1 => Just(Some("2026-11-22")),
+        1 => Just(Some("2026-11-23")),
     ]
 }
 
@@ -245,6 +260,13 @@ impl Draft {
         let at = time(ORIGIN) + SignedDuration::try_from(self.at).unwrap();
         let rule = self.every.map_or(Rule::At(at), Rule::Every);
         let mut plan = plan(name, rule, self.jitter);
+        if let Some(day) = self.excludes {
+            let mut spec = plan.schedule().unwrap().spec().clone();
+            MIDNIGHT_AT_NOON.clone_into(&mut spec.timezone);
+            let days = [day.parse().unwrap()];
+            spec.exclude.push(Arc::new(Calendar::new("c", days)));
+            plan.when = schedule(name, spec);
+        }
         plan.concurrency_policy = self.policy;
         plan.queue_limit = self.queue_limit;
         plan.retry.max_retries = self.retries;

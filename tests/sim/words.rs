@@ -10,7 +10,7 @@ use punctual::job::{
     Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobName, KeepOutput,
     OutputLimits, Param, Plan, Process, Restart, Retry, Signal, Status, Upstream, When,
 };
-use punctual::schedule::{Rule, Schedule, ScheduleSpec};
+use punctual::schedule::{Calendar, Rule, Schedule, ScheduleSpec};
 
 use crate::world::Behaviour;
 
@@ -122,7 +122,7 @@ fn spec(rule: Rule) -> ScheduleSpec {
     }
 }
 
-fn schedule(name: &str, spec: ScheduleSpec) -> When {
+pub fn schedule(name: &str, spec: ScheduleSpec) -> When {
     When::Schedule(Arc::new(Schedule::new(spec, name).unwrap()))
 }
 
@@ -200,6 +200,11 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
             "jitter" => spec.jitter = duration(value()),
             "start" => spec.start = Some(time(value())),
             "end" => spec.end = Some(time(value())),
+            "exclude" => {
+                let (name, days) = value().split_once('=').unwrap();
+                let days = days.split(',').map(|day| day.parse().unwrap());
+                spec.exclude.push(Arc::new(Calendar::new(name, days)));
+            }
             "zone" => value().clone_into(&mut spec.timezone),
             "param" => {
                 let (name, pattern) = split_at(value(), '~');
