@@ -56,6 +56,8 @@ struct Job {
     text: String,
     timezone: String,
     next_fires: Vec<String>,
+    /// How many instants before the last of these its calendars exclude.
+    excluded: u64,
 }
 
 pub fn run(args: &Args) -> Exit {
@@ -149,12 +151,20 @@ fn style() -> Style {
     }
 }
 
-fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
+fn job(plan: &Plan, now: Timestamp, fires_wanted: u16) -> Job {
     let zone = plan.schedule.zone();
-    let instants = std::iter::successors(Some(now), |&t| plan.schedule.next_after(t)).skip(1);
+    let fires = std::iter::successors(Some(now), |&t| plan.schedule.next_firing_after(t)).skip(1);
     // A disabled job names no instants.
-    let wanted = if plan.enabled { usize::from(fires) } else { 0 };
-    let shown = instants.take(wanted).map(|t| {
+    let wanted = if plan.enabled {
+        usize::from(fires_wanted)
+    } else {
+        0
+    };
+    let fires: Vec<_> = fires.take(wanted).collect();
+    let named = fires
+        .last()
+        .map_or(0, |&last| plan.schedule.count(now, last));
+    let shown = fires.iter().map(|t| {
         t.to_zoned(zone.clone())
             .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
             .to_string()
@@ -166,6 +176,7 @@ fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
         text: plan.schedule.text(),
         timezone: plan.schedule.timezone().to_owned(),
         next_fires: shown.collect(),
+        excluded: named.saturating_sub(fires.len() as u64),
     }
 }
 
@@ -206,6 +217,14 @@ fn print_table(jobs: &[Job], fires: u16) -> std::io::Result<()> {
         line(job.name.as_str(), &job.text, &job.timezone, first)?;
         for fire in job.next_fires.iter().skip(1) {
             line("", "", "", fire)?;
+        }
+        if job.excluded > 0 {
+            line(
+                "",
+                "",
+                "",
+                &format!("({} before the last excluded)", job.excluded),
+            )?;
         }
     }
     match jobs.len() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Ground;
+use super::calendars;
 use super::fields::Fields;
 use super::job::Wholeness;
 use super::report::{Complaints, Problem};
@@ -30,6 +31,7 @@ pub(super) fn read(
     };
     let (start, end) = window(fields, complaints);
     let jitter = fields.limit("jitter", None, complaints).unwrap_or_default();
+    let exclude = calendars::excluded(fields, ground, complaints);
     let (key, node) = chosen(name, wholeness, fields, complaints)?;
     let rule = match key {
         "cron" => Rule::Cron(expressions(node, complaints)?),
@@ -46,7 +48,7 @@ pub(super) fn read(
         start,
         end,
         jitter,
-        exclude: Vec::new(),
+        exclude,
     };
     let error = match Schedule::new(spec.clone(), name.as_str()) {
         Ok(schedule) => return Some(schedule),
