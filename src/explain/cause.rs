@@ -123,7 +123,7 @@ impl Case<'_> {
                 "the daemon started again, and with it a new run of the job".to_owned()
             }
             Cause::CoreDumped => "it dumped core".to_owned(),
-            Cause::Sentence(text) => format!("\"{}\"", text.trim_end_matches(['.', '\n'])),
+            Cause::Sentence(text) => text.trim_end_matches(['.', '\n']).to_owned(),
         };
         Some(text)
     }
@@ -179,10 +179,9 @@ impl Case<'_> {
     /// What can be done about a run that ended so, where no reason says more.
     fn advice_by_status(&self, run: &Run) -> Option<String> {
         match run.status {
-            Status::Failed if run.started_at.is_some() => Some(format!(
-                "`punctual logs {}` shows what it printed.",
-                run.id
-            )),
+            Status::Failed if run.started_at.is_some() => {
+                Some(format!("`punctual logs {}` shows what it printed.", run.id))
+            }
             Status::TimedOut => {
                 let timeout = self.plan().and_then(|plan| match &plan.action {
                     Action::Process(process) => process.timeout,

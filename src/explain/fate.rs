@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::job::{Run, Span, Status, Trigger};
+use crate::job::{Restart, Run, Span, Status, Trigger};
 use crate::words::took;
 
 use super::Case;
@@ -65,7 +65,7 @@ impl Case<'_> {
             ),
             Status::Skipped => format!("it did not run: {came}, was skipped {id}{why}"),
             Status::Missed => format!("it did not run: {came}, was missed {id}{why}"),
-            Status::Lost => format!("what became of it is not known: {went}, lost {id}{why}"),
+            Status::Lost => format!("it was lost, and its end is not known: {went} {id}{why}"),
             Status::Running => self.running(run, &went, &id),
             Status::Queued => {
                 let waited = run.queued_at.map(|since| self.since(since));
@@ -128,15 +128,18 @@ impl Case<'_> {
                 let later = took(later.as_secs_f64());
                 format!("named for {at}, due {later} later by its jitter")
             }
-            Trigger::CatchUp => format!("due {at}, unwatched, so caught up"),
+            Trigger::CatchUp => format!("due {at}, unwatched then and caught up later"),
             Trigger::Manual => match &run.requested_by {
                 Some(by) => format!("asked for by {by} at {at}"),
                 None => format!("asked for at {at}"),
             },
-            Trigger::Startup => format!(
-                "made at {at} by a start of the daemon, or by the end of the run before it"
-            ),
-            Trigger::After => format!("made at {at} by the ends of the jobs that it runs after"),
+            Trigger::Startup => match self.plan().and_then(|plan| plan.when.restart()) {
+                Some(Restart::OnFailure | Restart::Always) => {
+                    format!("made at {at}, when the daemon started or the run before it had ended")
+                }
+                Some(Restart::Never) | None => format!("made at {at}, when the daemon started"),
+            },
+            Trigger::After => format!("made at {at}, when the jobs that it runs after had ended"),
         }
     }
 

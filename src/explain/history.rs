@@ -76,7 +76,9 @@ impl History {
     pub(super) fn before(&self, t: Timestamp) -> Option<Timestamp> {
         let begun = self.stretches.partition_point(|it| it.from < t);
         self.stretches[..begun].iter().rev().find_map(|stretch| {
-            let through = stretch.to.map_or(just_before(t), |to| to.min(just_before(t)));
+            let through = stretch
+                .to
+                .map_or(just_before(t), |to| to.min(just_before(t)));
             let last = self.then(stretch).schedule.ok()?.last_through(through)?;
             (last > stretch.from).then_some(last)
         })

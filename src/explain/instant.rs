@@ -85,7 +85,9 @@ impl<'a> Case<'a> {
             return (Verdict::BeforeAccount, vec![begins]);
         }
         let backlog = account.map_or(&[][..], |it| &it.backlog);
-        let in_backlog = backlog.iter().any(|&(after, to)| after < instant && instant <= to);
+        let in_backlog = backlog
+            .iter()
+            .any(|&(after, to)| after < instant && instant <= to);
         if in_backlog {
             let said = format!(
                 "It waits to be caught up: {at} passed when nobody watched, and the instants \
@@ -203,7 +205,9 @@ impl<'a> Case<'a> {
             && history.is_empty()
         {
             let when = plan.map(|plan| plan.when.text()).unwrap_or_default();
-            return format!("No clock makes it run, so {shown} is no instant of it: it runs {when}.");
+            return format!(
+                "No clock makes it run, so {shown} is no instant of it: it runs {when}."
+            );
         }
         let since = history.gap(at);
         let since = match since {

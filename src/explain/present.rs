@@ -30,10 +30,10 @@ impl<'a> Case<'a> {
     /// The answer about now.
     pub(super) fn of_now(&self) -> Explanation {
         let live: Vec<&Run> = self.rows(|run| !run.status.is_final()).collect();
-        let last = self
-            .rows(|run| run.status.is_final())
-            .next()
-            .or(self.facts.record.last_ended.as_ref());
+        let last =
+            self.rows(|run| run.status.is_final())
+                .next()
+                .or(self.facts.record.last_ended.as_ref());
         let mut sentences = Vec::new();
         if self.facts.standing.is_none() {
             sentences.push(self.gone());
@@ -231,8 +231,8 @@ impl<'a> Case<'a> {
         at: Option<Timestamp>,
     ) -> Vec<String> {
         let Some(at) = at else {
-            let over = standing.state == State::Finished
-                || schedule.next_after(self.facts.now).is_none();
+            let over =
+                standing.state == State::Finished || schedule.next_after(self.facts.now).is_none();
             let over = over.then(|| self.over(schedule));
             return over.into_iter().collect();
         };
@@ -284,7 +284,9 @@ impl<'a> Case<'a> {
     /// A pause: since when, by whom, until when and why, and how it ends.
     pub(super) fn pause_in_words(&self, flags: &JobFlags) -> String {
         let part = |text: Option<String>| text.unwrap_or_default();
-        let since = flags.paused_at.map(|at| format!(" since {}", self.clock(at)));
+        let since = flags
+            .paused_at
+            .map(|at| format!(" since {}", self.clock(at)));
         let by = flags.paused_by.as_ref().map(|by| format!(" by {by}"));
         let until = flags
             .paused_until
