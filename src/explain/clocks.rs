@@ -22,7 +22,7 @@ impl Change {
     }
 
     /// From and to what the clocks are set.
-    fn from_to(&self) -> Option<(Timestamp, Timestamp)> {
+    fn set(&self) -> Option<(Timestamp, Timestamp)> {
         let from = Self::wall(self.at, self.before)?;
         Some((from, Self::wall(self.at, self.after)?))
     }
@@ -36,7 +36,7 @@ pub(super) fn note(schedule: &Schedule, job: &str, t: Timestamp, named: bool) ->
     };
     let zone = schedule.zone();
     let change = change_around(zone, t)?;
-    let (from, to) = change.from_to()?;
+    let (from, to) = change.set()?;
     let (low, high) = (from.min(to), from.max(to));
     let within = |times: &Schedule| {
         let time = times.next_after(just_before(low))?;
@@ -45,7 +45,10 @@ pub(super) fn note(schedule: &Schedule, job: &str, t: Timestamp, named: bool) ->
     let fixed = fixed_local_times(expressions, job);
     let all = local_times(expressions.clone(), job);
     let place = schedule.timezone();
-    let (day, from, to) = (low.strftime("%Y-%m-%d"), clock(from), clock(to));
+    let day = low.strftime("%Y-%m-%d").to_string();
+    let same_day = day == high.strftime("%Y-%m-%d").to_string();
+    let date = (!same_day).then(|| to.strftime("%Y-%m-%d ").to_string());
+    let (from, to) = (clock(from), date.unwrap_or_default() + &clock(to));
     let set = format!("on {day} the clocks of {place} are set from {from} to {to}");
     if change.after > change.before {
         let moved = fixed.as_ref().and_then(within);
@@ -66,18 +69,18 @@ pub(super) fn note(schedule: &Schedule, job: &str, t: Timestamp, named: bool) ->
             )),
         };
     }
-    let shown = Change::wall(t, zone.to_offset(t))?;
-    let names = |times: &Schedule| times.next_after(just_before(shown)) == Some(shown);
-    let what = if fixed.as_ref().is_some_and(names) {
+    let wall = Change::wall(t, zone.to_offset(t))?;
+    let shows = |times: &Schedule| times.next_after(just_before(wall)) == Some(wall);
+    let what = if fixed.as_ref().is_some_and(shows) {
         "a fixed time runs the first time alone"
-    } else if all.as_ref().is_some_and(names) {
+    } else if all.as_ref().is_some_and(shows) {
         "what is not a fixed time runs both times"
     } else {
         return None;
     };
     Some(format!(
         "{} comes twice then: {set}, and {what}.",
-        clock(shown)
+        clock(wall)
     ))
 }
 
@@ -96,7 +99,7 @@ fn change_around(zone: &TimeZone, t: Timestamp) -> Option<Change> {
         let near = if by.is_positive() {
             at <= t && t.duration_since(at) < by
         } else {
-            t.duration_since(at).abs() < by.abs() || (t < at && at.duration_since(t) == by.abs())
+            by <= t.duration_since(at) && t.duration_since(at) < by.abs()
         };
         near.then_some(change)
     })

@@ -148,19 +148,16 @@ impl Case<'_> {
         let started = run.started_at?;
         let late = started.duration_since(run.due_at);
         let plainly = run.trigger == Trigger::CatchUp || late.is_negative();
-        let mut text = if plainly {
+        let text = if plainly {
             format!("started {}", self.clock(started))
         } else {
             format!("started {} later", took(late.as_secs_f64()))
         };
         let waited = run.queued_at.map(|queued| started.duration_since(queued));
-        if let Some(waited) = waited.filter(|waited| waited.as_secs() >= 1) {
-            text.push_str(&format!(
-                " after {} in the queue",
-                took(waited.as_secs_f64())
-            ));
-        }
-        Some(text)
+        let waited = waited.filter(|waited| waited.as_secs() >= 1);
+        let waited =
+            waited.map(|waited| format!(" after {} in the queue", took(waited.as_secs_f64())));
+        Some(text + &waited.unwrap_or_default())
     }
 
     /// How long ago.

@@ -102,8 +102,8 @@ impl Scene {
     }
 
     /// With these rows, as the ledger would give them for a question.
-    pub fn with(mut self, rows: &[Run]) -> Self {
-        let mut rows = rows.to_vec();
+    pub fn with(mut self, rows: impl IntoIterator<Item = Run>) -> Self {
+        let mut rows: Vec<Run> = rows.into_iter().collect();
         rows.sort_by_key(|run| std::cmp::Reverse(run.scheduled_at));
         self.record.earlier = rows;
         self

@@ -17,7 +17,7 @@ fn lines(scene: &Scene) -> Vec<String> {
 #[test]
 fn a_job_that_ran_and_runs_again() {
     let run = fire(LAST_NIGHT);
-    let scene = Scene::nightly().with(&[run.clone()]);
+    let scene = Scene::nightly().with([run.clone()]);
     let why = scene.ask(None);
     assert_eq!(why.verdict, Verdict::ToCome);
     assert_eq!(
@@ -62,7 +62,7 @@ fn what_did_not_run_last_and_what_ran_before() {
         finished_at: Some(t("2026-12-01T10:30:00Z")),
         ..fire("2026-12-01T08:00:00Z")
     };
-    let scene = Scene::of("cron = \"0 * * * *\"").with(&[skipped, long.clone()]);
+    let scene = Scene::of("cron = \"0 * * * *\"").with([skipped, long.clone()]);
     let said = lines(&scene);
     assert!(
         said[1].starts_with("Last time it did not run: the 2 instants"),
@@ -100,7 +100,7 @@ fn runs_that_are_not_over() {
         attempts: 2,
         ..fire("2026-12-01T10:59:00Z")
     };
-    let mut scene = Scene::of("cron = \"* * * * *\"").with(&[running.clone(), fire(LAST_NIGHT)]);
+    let mut scene = Scene::of("cron = \"* * * * *\"").with([running.clone(), fire(LAST_NIGHT)]);
     scene.running = 1;
     let why = scene.ask(None);
     assert_eq!(why.verdict, Verdict::Row(Status::Running));
@@ -119,7 +119,7 @@ fn runs_that_are_not_over() {
             ..running.clone()
         })
         .collect();
-    let said = lines(&scene.with(&many));
+    let said = lines(&scene.with(many));
     assert_eq!(said[4], "2 more runs of it are not over.");
 }
 
@@ -134,7 +134,7 @@ fn waits(change: impl FnOnce(&mut Scene, &mut Run)) -> String {
     scene.queued = 1;
     change(&mut scene, &mut run);
     let id = run.id.to_string();
-    let said = scene.with(&[run]).said(None);
+    let said = scene.with([run]).said(None);
     assert!(
         said.starts_with("queued\nIt waits: ") || said.starts_with("stopping"),
         "{said}"
@@ -195,7 +195,7 @@ fn catch_up_runs_wait_in_line() {
         reason: None,
         ..unstarted(at, Status::Queued, "")
     };
-    let scene = Scene::nightly().with(&[
+    let scene = Scene::nightly().with([
         queued("2026-12-01T01:30:00Z"),
         queued("2026-11-30T01:30:00Z"),
     ]);
@@ -240,7 +240,7 @@ fn paused_jobs() {
     assert!(why.sentences[2].starts_with("It runs next at Sun 2026-12-06 02:30:00 +01:00, in 4 d"));
     // A skip of this very pause tells of it once.
     let skipped = unstarted("2026-12-01T10:45:00Z", Status::Skipped, Reason::PAUSED);
-    let said = Scene::nightly().paused(None).with(&[skipped]).said(None);
+    let said = Scene::nightly().paused(None).with([skipped]).said(None);
     assert_eq!(said.matches("It is paused since").count(), 1, "{said}");
     let mut all = Scene::nightly();
     all.everything_paused = true;
@@ -312,7 +312,7 @@ fn a_window_that_has_not_begun() {
 
 #[test]
 fn a_job_that_left_the_config() {
-    let mut scene = Scene::nightly().with(&[fire(LAST_NIGHT)]);
+    let mut scene = Scene::nightly().with([fire(LAST_NIGHT)]);
     scene.in_config = false;
     scene.history[0].to = Some(t("2026-12-01T10:00:00Z"));
     let why = scene.ask(None);

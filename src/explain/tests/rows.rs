@@ -1,6 +1,7 @@
 //! Every kind of row has its own words.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::{Scene, fire, span, t, unstarted};
 use crate::job::{Reason, Run, Status, Trigger};
@@ -10,7 +11,7 @@ fn told(run: Run) -> String {
     let at = run.scheduled_at.to_string();
     let id = run.id.to_string();
     let by_clock = matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp);
-    let said = Scene::nightly().with(&[run]).said(by_clock.then_some(&at));
+    let said = Scene::nightly().with([run]).said(by_clock.then_some(&at));
     let (_, said) = said.split_once('\n').unwrap();
     said.replace(&id, "ID")
 }
@@ -47,7 +48,7 @@ fn every_status_of_every_trigger_has_its_own_sentence() {
         for &trigger in Trigger::ALL {
             let said = told(row(status, trigger));
             let first = said.lines().next().unwrap().to_owned();
-            shown.push_str(&format!("{status} {trigger}\n    {first}\n"));
+            writeln!(shown, "{status} {trigger}\n    {first}").unwrap();
             assert!(
                 all.insert(first),
                 "{status} {trigger} says what another says"
@@ -102,10 +103,10 @@ fn every_reason_has_its_own_sentence_and_what_can_be_done() {
     let mut shown = String::new();
     for run in runs {
         let reason = run.reason.clone().unwrap().0;
-        shown.push_str(&format!("{} {reason}\n", run.status));
+        writeln!(shown, "{} {reason}", run.status).unwrap();
         let said = told(run);
         for line in said.lines() {
-            shown.push_str(&format!("    {line}\n"));
+            writeln!(shown, "    {line}").unwrap();
         }
         assert!(all.insert(said), "{reason} says what another says");
     }
@@ -158,7 +159,7 @@ fn a_stretch_of_instants_is_told_as_one() {
     let (from, to) = ("2026-11-20T01:30:00Z", "2026-11-29T01:30:00Z");
     let paused = span(from, to, 10, Status::Skipped, Reason::PAUSED);
     let said = Scene::nightly()
-        .with(&[paused])
+        .with([paused])
         .said(Some("2026-11-25T01:30:00Z"));
     assert!(
         said.starts_with(
@@ -168,6 +169,6 @@ fn a_stretch_of_instants_is_told_as_one() {
         "{said}"
     );
     let one = span(from, from, 1, Status::Missed, Reason::UNWATCHED);
-    let said = Scene::nightly().with(&[one]).said(Some(from));
+    let said = Scene::nightly().with([one]).said(Some(from));
     assert!(said.contains("did not run: due Fri 2026-11-20"), "{said}");
 }

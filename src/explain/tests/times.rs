@@ -10,7 +10,7 @@ const LAST_NIGHT: &str = "2026-12-01T01:30:00Z";
 #[test]
 fn an_instant_that_ran() {
     let run = fire(LAST_NIGHT);
-    let scene = Scene::nightly().with(&[run.clone()]);
+    let scene = Scene::nightly().with([run.clone()]);
     let why = scene.ask(Some(LAST_NIGHT));
     assert_eq!(why.verdict, Verdict::Row(Status::Succeeded));
     assert_eq!(
@@ -34,7 +34,7 @@ fn an_instant_that_ran() {
 #[test]
 fn a_time_between_instants() {
     let run = fire(LAST_NIGHT);
-    let scene = Scene::nightly().with(&[run.clone()]);
+    let scene = Scene::nightly().with([run.clone()]);
     let why = scene.ask(Some("2026-12-01T09:00:00Z"));
     assert_eq!(why.verdict, Verdict::NotAnInstant);
     assert_eq!(
@@ -59,7 +59,7 @@ fn a_time_between_instants() {
 #[test]
 fn a_time_within_a_span_that_is_no_instant_of_it() {
     let (from, to) = ("2026-11-20T01:30:00Z", "2026-11-29T01:30:00Z");
-    let scene = Scene::nightly().with(&[span(from, to, 10, Status::Skipped, Reason::PAUSED)]);
+    let scene = Scene::nightly().with([span(from, to, 10, Status::Skipped, Reason::PAUSED)]);
     let why = scene.ask(Some("2026-11-25T12:00:00Z"));
     assert_eq!(why.verdict, Verdict::NotAnInstant);
     assert_eq!(why.instant, Some(t("2026-11-25T01:30:00Z")));
@@ -97,7 +97,7 @@ fn instants_to_come() {
             .contains("`punctual resume --all` goes on")
     );
     let claimed = unstarted("2026-12-01T11:00:04Z", Status::Scheduled, "x");
-    let scene = Scene::of("every = \"1s\"").with(&[Run {
+    let scene = Scene::of("every = \"1s\"").with([Run {
         reason: None,
         ..claimed
     }]);
@@ -193,7 +193,7 @@ fn instants_without_a_row() {
 
 #[test]
 fn another_schedule_then() {
-    let mut scene = Scene::nightly().with(&[fire("2026-11-10T03:00:00Z")]);
+    let mut scene = Scene::nightly().with([fire("2026-11-10T03:00:00Z")]);
     let changed = t("2026-11-15T10:00:00Z");
     scene.history = vec![
         Stretch {
@@ -287,10 +287,10 @@ fn other_runs_under_way() {
     };
     let skipped = unstarted(LAST_NIGHT, Status::Skipped, Reason::MAX_CONCURRENT);
     let over = fire("2026-11-29T01:30:00Z");
-    let scene = Scene::nightly().with(&[manual.clone(), skipped.clone(), over]);
+    let scene = Scene::nightly().with([manual.clone(), skipped.clone(), over]);
     let why = scene.ask(Some(LAST_NIGHT));
     assert_eq!(why.run, Some(skipped));
-    assert_eq!(why.under_way, [manual.clone()]);
+    assert_eq!(why.under_way, std::slice::from_ref(&manual));
     assert_eq!(
         why.sentences.last().unwrap(),
         &format!(
@@ -305,7 +305,7 @@ fn other_runs_under_way() {
             ..manual.clone()
         })
         .collect();
-    let said = Scene::nightly().with(&many).said(Some(LAST_NIGHT));
+    let said = Scene::nightly().with(many).said(Some(LAST_NIGHT));
     assert!(
         said.ends_with("3 more runs of it were under way then."),
         "{said}"
@@ -322,10 +322,10 @@ fn jobs_that_no_clock_starts() {
         trigger: Trigger::Startup,
         ..fire("2026-12-01T01:00:00Z")
     };
-    let scene = scene.with(&[run.clone()]);
+    let scene = scene.with([run.clone()]);
     let why = scene.ask(Some("2026-12-01T01:01:00Z"));
     assert_eq!(why.verdict, Verdict::NotAnInstant);
-    assert_eq!(why.under_way, [run.clone()]);
+    assert_eq!(why.under_way, std::slice::from_ref(&run));
     assert_eq!(
         why.sentences,
         [
@@ -349,7 +349,7 @@ fn jobs_that_no_clock_starts() {
 
 #[test]
 fn a_row_that_no_schedule_names_is_told_all_the_same() {
-    let scene = Scene::nightly().with(&[fire("2026-11-10T05:00:00Z")]);
+    let scene = Scene::nightly().with([fire("2026-11-10T05:00:00Z")]);
     let said = scene.said(Some("2026-11-10T05:00:00Z"));
     assert!(said.starts_with("succeeded\nIt ran: due"), "{said}");
     assert!(
@@ -412,4 +412,18 @@ fn nights_on_which_the_clocks_change() {
         scene.ask(Some(at)).verdict
     };
     assert_eq!(verdict("2026-11-01T01:30:00-05:00"), Verdict::NotAnInstant);
+}
+
+#[test]
+fn a_day_that_a_zone_left_out() {
+    let mut scene = Scene::of("cron = \"0 9 * * *\"\ntimezone = \"Pacific/Apia\"");
+    scene.history[0].from = t("2011-01-01T00:00:00Z");
+    let said = scene.said(Some("2011-12-30T10:00:00Z"));
+    assert!(
+        said.contains(
+            "09:00 does not exist then: on 2011-12-30 the clocks of Pacific/Apia are set from \
+             00:00 to 2011-12-31 00:00"
+        ),
+        "{said}"
+    );
 }
