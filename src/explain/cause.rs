@@ -93,7 +93,7 @@ impl Case<'_> {
                 format!("it could not start within its `starting_deadline`{deadline}")
             }
             Cause::Unwatched => {
-                "nobody watched: the daemon was down, the machine slept, or the clock jumped"
+                "nobody watched, as the daemon was down, the machine slept, or the clock jumped"
                     .to_owned()
             }
             Cause::Shutdown if run.started_at.is_some() => {

@@ -120,7 +120,10 @@ impl Case<'_> {
 
     /// What made it, and when.
     fn came(&self, run: &Run) -> String {
-        let at = self.clock(run.scheduled_at);
+        let at = match run.trigger {
+            Trigger::Schedule | Trigger::CatchUp => self.clock(run.scheduled_at),
+            Trigger::Manual | Trigger::Startup | Trigger::After => self.moment(run.scheduled_at),
+        };
         match run.trigger {
             Trigger::Schedule if run.due_at == run.scheduled_at => format!("due {at}"),
             Trigger::Schedule => {
@@ -149,7 +152,7 @@ impl Case<'_> {
         let late = started.duration_since(run.due_at);
         let plainly = run.trigger == Trigger::CatchUp || late.is_negative();
         let text = if plainly {
-            format!("started {}", self.clock(started))
+            format!("started {}", self.moment(started))
         } else {
             format!("started {} later", took(late.as_secs_f64()))
         };

@@ -212,10 +212,10 @@ impl<'a> Case<'a> {
         let since = history.gap(at);
         let since = match since {
             (Some(from), Some(to)) => {
-                format!(", from {} to {}", self.clock(from), self.clock(to))
+                format!(", from {} to {}", self.moment(from), self.moment(to))
             }
-            (Some(from), None) => format!(", since {}", self.clock(from)),
-            (None, Some(to)) => format!(", until {}", self.clock(to)),
+            (Some(from), None) => format!(", since {}", self.moment(from)),
+            (None, Some(to)) => format!(", until {}", self.moment(to)),
             (None, None) => String::new(),
         };
         format!(
@@ -233,7 +233,7 @@ impl<'a> Case<'a> {
         let was = format!(
             "At that time its schedule was {}, until {}",
             in_words(then),
-            self.clock(until)
+            self.moment(until)
         );
         match now {
             Some(now) if same(now, then) => None,
@@ -248,9 +248,9 @@ impl<'a> Case<'a> {
             .iter()
             .take(TOLD)
             .filter_map(|run| {
-                let from = self.clock(run.started_at?);
+                let from = self.moment(run.started_at?);
                 let until = match run.finished_at {
-                    Some(finished) => format!("from {from} to {}", self.clock(finished)),
+                    Some(finished) => format!("from {from} to {}", self.moment(finished)),
                     None => format!("since {from}"),
                 };
                 let kind = match run.trigger {
@@ -303,7 +303,7 @@ impl<'a> Case<'a> {
     fn begins_later(&self, t: Timestamp) -> Option<String> {
         let account = self.account().filter(|it| t <= it.audit_from)?;
         let pruned = self.facts.record.pruned_through;
-        let (at, from) = (self.clock(t), self.clock(account.audit_from));
+        let (at, from) = (self.clock(t), self.moment(account.audit_from));
         Some(if pruned.is_some_and(|pruned| t <= pruned) {
             format!(
                 "Nothing is known of {at} any more: retention (`store.retention`) has removed the \
@@ -317,7 +317,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn due_at(&self, instant: Timestamp, row: Option<&Run>) -> Option<Timestamp> {
+    /// When an instant is due, by its row, or by the schedule that named it.
+    pub(super) fn due_at(&self, instant: Timestamp, row: Option<&Run>) -> Option<Timestamp> {
         let of_row = row.filter(|run| run.scheduled_at == instant);
         let of_row = of_row.map(|run| run.due_at);
         of_row.or_else(|| {

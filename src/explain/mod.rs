@@ -219,6 +219,11 @@ impl<'a> Case<'a> {
         clock_time(t, &self.zone)
     }
 
+    /// The same to the second: nobody needs to know better when somebody did something.
+    fn moment(&self, t: Timestamp) -> String {
+        self.clock(Timestamp::from_second(t.as_second()).unwrap_or(t))
+    }
+
     fn plan(&self) -> Option<&'a Plan> {
         self.facts.standing.map(|it| it.plan)
     }

@@ -52,12 +52,13 @@ impl<'a> Case<'a> {
         let next = self.outlook();
         sentences.extend(next.sentences);
         let run = live.first().copied().or(last);
-        let by_clock = run.filter(|run| self.facts.history.names(run.scheduled_at));
+        let last = run.map(|run| run.span.map_or(run.scheduled_at, |span| span.last));
+        let instant = last.filter(|&last| self.facts.history.names(last));
         Explanation {
             verdict: self.verdict(&live, next.at),
             sentences,
-            instant: by_clock.map(|run| run.scheduled_at),
-            due_at: by_clock.map(|run| run.due_at),
+            instant,
+            due_at: instant.and_then(|instant| self.due_at(instant, run)),
             run: run.cloned(),
             under_way: Vec::new(),
             before: self.facts.history.before(self.facts.now),
@@ -123,11 +124,11 @@ impl<'a> Case<'a> {
         match (self.account(), pruned) {
             (_, Some(pruned)) => format!(
                 "Nothing is left of its history: retention has removed its rows up to {}.",
-                self.clock(pruned)
+                self.moment(pruned)
             ),
             (Some(flags), None) => format!(
                 "It has not run yet since the daemon first saw it, at {}.",
-                self.clock(flags.audit_from)
+                self.moment(flags.audit_from)
             ),
             (None, None) => "It has not run yet.".to_owned(),
         }
@@ -136,7 +137,7 @@ impl<'a> Case<'a> {
     fn gone(&self) -> String {
         let job = self.facts.job;
         let ended = self.facts.history.last().and_then(|last| last.stretch.to);
-        let ended = ended.map(|at| format!(": its schedule ended at {}", self.clock(at)));
+        let ended = ended.map(|at| format!(": its schedule ended at {}", self.moment(at)));
         format!(
             "{job} is not in the config any more{}. What the ledger has of it stays until retention \
              removes it.",
@@ -286,11 +287,11 @@ impl<'a> Case<'a> {
         let part = |text: Option<String>| text.unwrap_or_default();
         let since = flags
             .paused_at
-            .map(|at| format!(" since {}", self.clock(at)));
+            .map(|at| format!(" since {}", self.moment(at)));
         let by = flags.paused_by.as_ref().map(|by| format!(" by {by}"));
         let until = flags
             .paused_until
-            .map(|at| format!(" until {}", self.clock(at)));
+            .map(|at| format!(" until {}", self.moment(at)));
         let why = flags.pause_reason.as_ref();
         let why = why.map(|why| format!(" (\"{why}\")"));
         format!(

@@ -19,7 +19,7 @@ impl Case<'_> {
                 "until attempt {} of at most {}, at {}",
                 run.attempts + 1,
                 standing.plan.retry.max_retries.saturating_add(1),
-                self.clock(at)
+                self.moment(at)
             );
         }
         let held = standing.everything_paused || standing.flags.paused;

@@ -17,3 +17,4 @@ mod reload;
 mod repeats;
 mod shutdown;
 mod systemd;
+mod why;

@@ -294,7 +294,7 @@ fn other_runs_under_way() {
     assert_eq!(
         why.sentences.last().unwrap(),
         &format!(
-            "A manual run of it was under way then, since Mon 2026-11-30 02:29:00.0041 +01:00: \
+            "A manual run of it was under way then, since Mon 2026-11-30 02:29:00 +01:00: \
              running (run {}).",
             manual.id
         )
@@ -333,8 +333,8 @@ fn jobs_that_no_clock_starts() {
              when the daemon starts."
                 .to_owned(),
             format!(
-                "A start-up run of it was under way then, from Tue 2026-12-01 01:00:00.0041 +00:00 \
-                 to Tue 2026-12-01 01:02:03.0041 +00:00: succeeded (run {}).",
+                "A start-up run of it was under way then, from Tue 2026-12-01 01:00:00 +00:00 \
+                 to Tue 2026-12-01 01:02:03 +00:00: succeeded (run {}).",
                 run.id
             ),
         ]
