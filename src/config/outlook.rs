@@ -117,7 +117,7 @@ fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
     let Ok(zone) = TimeZone::get(&spec.timezone) else {
         return Vec::new();
     };
-    let Some(as_written) = local_times(expressions, plan.name.as_str()) else {
+    let Some(as_written) = fixed_local_times(expressions, plan.name.as_str()) else {
         return Vec::new();
     };
     let Ok(until) = now.checked_add(YEAR) else {
@@ -175,17 +175,18 @@ fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
 }
 
 /// The fixed-time expressions of a job, read in UTC: the local times they name, each day alike.
-fn local_times(expressions: &[String], name: &str) -> Option<Schedule> {
-    let fixed: Vec<_> = expressions
-        .iter()
-        .filter(|text| is_fixed(text))
-        .cloned()
-        .collect();
-    if fixed.is_empty() {
+pub(crate) fn fixed_local_times(expressions: &[String], name: &str) -> Option<Schedule> {
+    let fixed = expressions.iter().filter(|text| is_fixed(text));
+    local_times(fixed.cloned().collect(), name)
+}
+
+/// Expressions of a job, read in UTC.
+pub(crate) fn local_times(expressions: Vec<String>, name: &str) -> Option<Schedule> {
+    if expressions.is_empty() {
         return None;
     }
     let spec = ScheduleSpec {
-        rule: Rule::Cron(fixed),
+        rule: Rule::Cron(expressions),
         timezone: "UTC".to_owned(),
         tzdb: None,
         start: None,

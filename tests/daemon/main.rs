@@ -19,3 +19,4 @@ mod reload;
 mod repeats;
 mod shutdown;
 mod systemd;
+mod why;
