@@ -333,7 +333,7 @@ fn after(upstreams: &[Upstream], flags: &JobFlags) -> String {
         .partition(|up| flags.seen.contains_key(&up.job));
     let seen: Vec<String> = seen
         .iter()
-        .filter_map(|up| Some(format!("{} (run {})", up.job, flags.seen.get(&up.job)?)))
+        .filter_map(|up| Some(format!("{} (run {})", up.job, flags.seen.get(&up.job)?.0)))
         .collect();
     let missing: Vec<String> = missing.iter().map(|up| up.job.to_string()).collect();
     let so_far = if seen.is_empty() {

@@ -352,7 +352,10 @@ fn jobs_that_events_start() {
     );
     let dump = JobName::new("dump").unwrap();
     let run = RunId::of_fire(&dump, t(LAST_NIGHT));
-    after.flags.seen.insert(dump, run);
+    after
+        .flags
+        .seen
+        .insert(dump, (run, jiff::Timestamp::UNIX_EPOCH));
     assert!(after.said(None).starts_with("waiting\n"));
     assert!(
         last(&after).ends_with(&format!("; dump (run {run}) has, check not yet.")),
