@@ -15,6 +15,7 @@ mod events;
 mod fires;
 mod log;
 mod output;
+mod policies;
 mod reload;
 mod repeats;
 mod shutdown;
