@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 mod ledger;
+mod policy_cases;
 mod properties;
 mod random;
 mod scenario;

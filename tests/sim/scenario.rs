@@ -79,7 +79,7 @@ fn difference(expected: &str, actual: &str) -> String {
 }
 
 /// Plays a scenario, and renders what became of it.
-fn run(actions: &str) -> String {
+pub fn run(actions: &str) -> String {
     let begin = actions.lines().find_map(|line| line.strip_prefix("begin "));
     let origin = time(begin.unwrap_or("12:00:00"));
     let mut world = World::new(origin);
