@@ -1,11 +1,11 @@
 //! What lies ahead of a configuration that is valid: nights on which the clocks change, herds of
-//! jobs, jobs that are over. Pure: the instant to look from is an argument.
+//! jobs, jobs and calendars that are over. Pure: the instant to look from is an argument.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Config;
 use crate::job::{JobName, Plan};
@@ -43,11 +43,13 @@ pub fn ahead(config: &Config, now: Timestamp) -> Vec<Warning> {
     let over = enabled().filter_map(|plan| Some(about(plan, never_again(plan, now)?)));
     let changes =
         enabled().flat_map(|plan| clock_changes(plan, now).into_iter().map(|m| about(plan, m)));
-    let herds = herds(enabled(), now).into_iter();
-    let herds = herds.map(|message| Warning { job: None, message });
+    let about_all = |message| Warning { job: None, message };
+    let herds = herds(enabled(), now).into_iter().map(about_all);
+    let calendars = over_calendars(enabled(), now).into_iter().map(about_all);
     let mut warnings = some(over, "jobs that will not run any more");
     warnings.extend(some(changes, "such clock changes"));
     warnings.extend(some(herds, "such seconds"));
+    warnings.extend(some(calendars, "such calendars"));
     warnings
 }
 
@@ -66,13 +68,42 @@ fn some(mut warnings: impl Iterator<Item = Warning>, kind: &str) -> Vec<Warning>
 
 fn never_again(plan: &Plan, now: Timestamp) -> Option<String> {
     let schedule = plan.schedule()?;
-    if schedule.next_after(now).is_some() {
+    if schedule.next_firing_after(now).is_some() {
         return None;
     }
     Some(match schedule.spec().rule {
+        _ if schedule.next_after(now).is_some() => {
+            "its calendars exclude all that its schedule names for 50 years".to_owned()
+        }
         Rule::At(at) => format!("its instant, {at}, is past: it will not run any more"),
         _ => "no instant of its schedule is left: it will not run any more".to_owned(),
     })
+}
+
+/// Calendars that jobs exclude and that have no day left.
+fn over_calendars<'p>(
+    plans: impl Iterator<Item = &'p std::sync::Arc<Plan>>,
+    now: Timestamp,
+) -> Vec<String> {
+    // A day may have begun or not have ended elsewhere.
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let yesterday = today.yesterday().unwrap_or(today);
+    let named = plans
+        .filter_map(|plan| Some(&plan.schedule()?.spec().exclude))
+        .flatten();
+    let over = named.filter_map(|calendar| {
+        let last = calendar.last_day().filter(|&last| last < yesterday)?;
+        Some((calendar.name(), last))
+    });
+    let over: std::collections::BTreeSet<_> = over.collect();
+    over.into_iter()
+        .map(|(name, last)| {
+            format!(
+                "the calendar `{name}` has no day after {last}, so it excludes nothing any more: \
+                 bring it up to date"
+            )
+        })
+        .collect()
 }
 
 /// The nights within a year on which a fixed local time of the job does not exist, or exists twice.
@@ -113,6 +144,18 @@ fn clock_changes(plan: &Plan, now: Timestamp) -> Vec<String> {
         if time >= high {
             continue;
         }
+        // In the fold it runs the first time, by the old offset.
+        let fire = if to > from {
+            at
+        } else {
+            time - SignedDuration::from_secs(before.seconds().into())
+        };
+        if plan
+            .schedule()
+            .is_some_and(|it| it.excluded_by(fire).is_some())
+        {
+            continue;
+        }
         let local = time.to_zoned(TimeZone::UTC).datetime();
         let (day, time) = (local.date(), local.strftime("%H:%M"));
         found.push(if to > from {
@@ -149,6 +192,7 @@ pub(crate) fn local_times(expressions: Vec<String>, name: &str) -> Option<Schedu
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     };
     Schedule::new(spec, name).ok()
 }
@@ -174,7 +218,7 @@ fn herds<'p>(plans: impl Iterator<Item = &'p std::sync::Arc<Plan>>, now: Timesta
         let mut nominal = now;
         let mut last = None;
         for _ in 0..FIRES {
-            let Some(next) = plan.next_after(nominal) else {
+            let Some(next) = plan.next_firing_after(nominal) else {
                 break;
             };
             nominal = next;

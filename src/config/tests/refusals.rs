@@ -58,7 +58,6 @@ fn defaults_of_what_is_not_there_yet_are_taken() {
         "on_lost = 'leave'",
         "queue_limit = 3",
         "restart = 'never'",
-        "exclude = []",
         "retry = { max_retries = 0 }",
         "retry = { initial_delay = '10s', multiplier = 2, max_delay = '5m', jitter = 0.1 }",
         "limits = {}",
@@ -69,7 +68,7 @@ fn defaults_of_what_is_not_there_yet_are_taken() {
     valid("[scheduler]\nwatch_config = false");
     valid("[node]\nlabels = []");
     valid("[pools.p]\nscope = 'node'");
-    valid("calendars = {}\nnotify = {}");
+    valid("notify = {}");
 }
 
 #[test]
@@ -130,8 +129,6 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
     ] {
         assert_eq!(messages(&job(line)), [said], "{line}");
     }
-    let dates = "calendars = { h = { dates = ['2026-13-01'] } }";
-    assert!(messages(dates).contains(&"this is not a date".to_owned()));
 }
 
 #[test]
