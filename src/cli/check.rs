@@ -91,6 +91,11 @@ fn refused(args: &Args, path: Option<PathBuf>, report: &Report) -> std::io::Resu
         };
         return print_json(&answer);
     }
+    tell(report)
+}
+
+/// Says on standard error all that is wrong with a configuration.
+pub(super) fn tell(report: &Report) -> std::io::Result<()> {
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{}", report.render(style()))?;
     match report.len() {

@@ -20,6 +20,26 @@ pub(super) fn ahead(text: &str) -> Result<Timestamp, String> {
     parse(text, clock::now(), &TimeZone::system(), Direction::Ahead)
 }
 
+/// A time on the clock of `local`: as [`ago`], or `now`, or a span from `origin`: `+1d` and `1d` are
+/// after it, `-1d` is before it.
+pub(super) fn around(
+    text: &str,
+    origin: Timestamp,
+    now: Timestamp,
+    local: &TimeZone,
+) -> Result<Timestamp, String> {
+    if text == "now" {
+        return Ok(from_whole_second(now, Duration::ZERO));
+    }
+    match text.strip_prefix('-') {
+        Some(span) if parse_duration(span).is_ok() => parse(span, origin, local, Direction::Ago),
+        _ => {
+            let unsigned = text.strip_prefix('+').unwrap_or(text);
+            parse(unsigned, origin, local, Direction::Ahead)
+        }
+    }
+}
+
 /// Where a span leads from now.
 #[derive(Debug, Clone, Copy)]
 enum Direction {
@@ -72,6 +92,27 @@ fn from_whole_second(now: Timestamp, span: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stretch_of_time_may_be_written_by_its_length() {
+        let local = TimeZone::get("Europe/Paris").unwrap();
+        let now = "2026-12-02T00:00:00.25Z".parse().unwrap();
+        let origin = "2026-12-01T00:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("now", "2026-12-02T00:00:00Z"),
+            ("+90m", "2026-12-01T01:30:00Z"),
+            ("90m", "2026-12-01T01:30:00Z"),
+            ("-90m", "2026-11-30T22:30:00Z"),
+            ("2026-12-01T09:00", "2026-12-01T08:00:00Z"),
+            ("2026-12-01T09:00Z", "2026-12-01T09:00:00Z"),
+        ] {
+            let expected = expected.parse().unwrap();
+            assert_eq!(around(text, origin, now, &local), Ok(expected), "{text}");
+        }
+        for text in ["", "-", "+", "+-1h", "--1h", "-now", "yesterday"] {
+            assert!(around(text, origin, now, &local).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn people_write_instants_in_many_ways() {

@@ -16,6 +16,7 @@ mod logs;
 mod next;
 mod outcome;
 mod pause;
+mod progress;
 mod reload;
 mod resume;
 mod run;
@@ -23,6 +24,7 @@ mod runs;
 #[cfg(test)]
 mod samples;
 mod serve;
+mod simulate;
 mod sink;
 mod status;
 mod table;
@@ -50,6 +52,7 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Next(next::Args),
+    Simulate(simulate::Args),
     Jobs(jobs::Args),
     Job(job::Args),
     Runs(runs::Args),
@@ -88,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Next(args) => next::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Jobs(args) => jobs::run(&args),
         Command::Job(args) => job::run(&args),
         Command::Runs(args) => runs::run(&args),

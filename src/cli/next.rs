@@ -164,7 +164,7 @@ fn schedule(args: &Args) -> Result<Schedule, String> {
 }
 
 /// The name of the machine's zone. A machine that has none set runs on UTC.
-fn local_zone() -> Result<String, String> {
+pub(super) fn local_zone() -> Result<String, String> {
     match TimeZone::try_system() {
         Ok(zone) if zone.is_unknown() => Ok("UTC".to_owned()),
         Ok(zone) => zone.iana_name().map(str::to_owned).ok_or_else(|| {

@@ -89,6 +89,11 @@ impl Cell {
         }
     }
 
+    /// Whether nothing stands in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// A text, or a dash in its place.
     pub(super) fn maybe(text: Option<impl AsRef<str>>) -> Self {
         text.map_or_else(|| Self::painted("-", Paint::Dim), Self::new)

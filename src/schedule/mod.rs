@@ -289,6 +289,11 @@ impl Schedule {
     }
 }
 
+/// The zone of an IANA name, or `UTC`, as schedules know it.
+pub fn time_zone(name: &str) -> Result<TimeZone, ZoneError> {
+    Zone::find(name).map(|zone| zone.tz().clone())
+}
+
 /// The whole microseconds of an instant, which is what a ledger keeps.
 fn floor_to_micros(t: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(floor_micros(t)).unwrap_or(t)

@@ -45,7 +45,9 @@ fn commands_print_what_the_documents_show() {
         for block in blocks.iter().filter(|block| block.language == "console") {
             for (command, shown) in commands(&block.lines) {
                 if let Some(rest) = command.strip_prefix("punctual ")
-                    && (rest.starts_with("next ") || rest.starts_with("check "))
+                    && ["next ", "check ", "simulate "]
+                        .iter()
+                        .any(|it| rest.starts_with(it))
                 {
                     assert_eq!(printed(rest, folder.path()), shown, "{path}: {command}");
                     ran += 1;

@@ -1,5 +1,6 @@
-//! The real binary, without a daemon: next, check, and what the documents show of them.
+//! The real binary, without a daemon: next, check, simulate, and what the documents show of them.
 
 mod check;
 mod docs;
 mod next;
+mod simulate;

@@ -369,7 +369,7 @@ fn the_reference_with_all_examples_is_valid() {
             .strip_prefix("# ")
             .filter(|line| line.starts_with('[') || line.split(' ').nth(1) == Some("="));
         // What is told of two rivals, and of a file that is not there, would not be a configuration.
-        let rival = ["cron", "at", "shell", "file"]
+        let rival = ["cron", "at", "on", "restart", "after", "shell", "file"]
             .iter()
             .any(|key| example.is_some_and(|line| line.starts_with(&format!("{key} = "))));
         text.push_str(example.filter(|_| !rival).unwrap_or(line));

@@ -57,9 +57,6 @@ fn defaults_of_what_is_not_there_yet_are_taken() {
         "placement = 'any'",
         "on_lost = 'leave'",
         "queue_limit = 3",
-        "restart = 'never'",
-        "retry = { max_retries = 0 }",
-        "retry = { initial_delay = '10s', multiplier = 2, max_delay = '5m', jitter = 0.1 }",
         "limits = {}",
         "notify = { on = ['failed'], to = [] }",
     ] {
@@ -84,11 +81,6 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
         ),
         ("umask = 77", "`umask` is a mode in quotes, not a number"),
         (
-            "restart = 'on_failure'",
-            "`restart` is one of \"never\", \"on-failure\", \"always\"",
-        ),
-        ("on = 'boot'", "`on` is one of \"startup\""),
-        (
             "placement = 'all'",
             "`placement` is one of \"any\", \"each\"",
         ),
@@ -104,22 +96,9 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
             "limits = { cpu = '1' }",
             "`cpu` is a share such as \"150%\"",
         ),
-        ("retry = 3", "`retry` is a table, not a number"),
-        (
-            "retry = { multiplier = 0.5 }",
-            "`multiplier` is a number between 1.0 and 100.0",
-        ),
-        (
-            "retry = { retries = 3 }",
-            "unknown key `retries` in [jobs.a.retry]",
-        ),
         (
             "ping = 'hc.example.org'",
             "`ping` is an address that begins with https:// or http://",
-        ),
-        (
-            "total_timeout = '0s'",
-            "`total_timeout` must be longer than nothing",
         ),
         (
             "notify = { on = ['fail'] }",
