@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::View;
-use super::active::{Active, Phase};
+use super::active::{Active, Live, Phase};
 use super::job_state::JobState;
 use super::out::Out;
 use crate::job::{ConcurrencyPolicy, Reason, RunId, Status, StopCause};
@@ -123,7 +123,7 @@ impl JobState {
     pub(super) fn mind_time(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
         let mut looks: Vec<RunId> = Vec::new();
         for &id in self.running.iter().chain(&self.behind) {
-            let look = active.get(id).and_then(|live| live.next_look());
+            let look = active.get(id).and_then(Live::next_look);
             if look.is_some_and(|look| look <= view.now) {
                 looks.push(id);
             }
