@@ -219,10 +219,11 @@ fn what_jobs_exclude_is_known_and_stands_once() {
     let broken = with("['holidays']").replace("2026-12-25", "x");
     assert_eq!(messages(&broken), ["\"x\" is not a date"]);
     let names: Vec<_> = (0..33).map(|n| format!("c{n}")).collect();
-    let mut text = String::new();
-    for name in &names {
-        text.push_str(&format!("[calendars.{name}]\ndates = ['2026-12-25']\n"));
-    }
+    let tables: Vec<_> = names
+        .iter()
+        .map(|name| format!("[calendars.{name}]"))
+        .collect();
+    let text = tables.join("\ndates = ['2026-12-25']\n") + "\ndates = ['2026-12-25']\n";
     let text = format!("{text}[jobs.a]\nevery = '1h'\nexclude = {names:?}\n{JOB}");
     assert_eq!(messages(&text), ["a job excludes at most 32 calendars"]);
     for theirs in ["calendar", "holidays", "blackout", "excludes"] {
@@ -274,10 +275,8 @@ fn a_file_is_refused_where_it_is_wrong() {
     assert!(problem.file.ends_with("config.toml"));
     // Files of calendars count as the configuration's own.
     let full = [ICS.as_bytes(), &vec![b'\n'; (4 << 20) - ICS.len()]].concat();
-    let mut text = String::new();
-    for name in ["a", "b", "c", "d"] {
-        text.push_str(&format!("[calendars.{name}]\nfile = 'holidays.ics'\n"));
-    }
+    let tables = ["a", "b", "c", "d"].map(|name| format!("[calendars.{name}]"));
+    let text = tables.join("\nfile = 'holidays.ics'\n") + "\nfile = 'holidays.ics'\n";
     let folder = self::folder(&text, &full);
     let problems = load_in(&folder).map(drop).unwrap_err().problems();
     assert_eq!(problems.len(), 1);
