@@ -167,7 +167,14 @@ fn thousands_of_days_cost_little() {
         let run = workdays.excluded_run(first, through);
         assert_eq!(run, (workdays.last_through(through).unwrap(), None));
     });
-    // A one-shot on an excluded day, and the end of a window.
+    // What comes rarely is found however far it is.
+    let rare = with(
+        list(&["0 0 0 1 1 * 2026,2190"]),
+        "UTC",
+        &[("c", vec![date(2026, 1, 1)])],
+    );
+    assert_eq!(rare.next_firing_after(t("2025-01-01T00:00:00Z")), Some(far));
+    // A one-shot on an excluded day.
     let once = with(
         Rule::At(t("2026-06-01T00:00:00Z")),
         "UTC",
