@@ -1,5 +1,6 @@
 //! How the daemon is, on one page.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -67,7 +68,7 @@ struct Known {
 
 impl ConfigHash {
     /// `sha256:` and hexadecimal digits: of the jobs' tables with defaults merged in, secrets left
-    /// out. Nodes with the same jobs have the same.
+    /// out, and of the days of their calendars. Nodes with the same jobs have the same.
     pub(super) fn of(&self, snapshot: &Snapshot) -> String {
         // It is replaced whole, so a panic elsewhere has left it whole.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,15 +90,44 @@ impl ConfigHash {
 
 fn hash<'a>(plans: impl Iterator<Item = &'a Arc<Plan>>) -> String {
     let mut hash = Sha256::new();
+    let mut calendars = BTreeMap::new();
     for plan in plans {
+        let excluded = plan.schedule.spec().exclude.iter();
+        calendars.extend(excluded.map(|calendar| (calendar.name(), calendar)));
         hash.update(plan.name.as_str());
         hash.update(b"\0");
         hash.update(plan.shown.to_string());
         hash.update(b"\0");
+    }
+    for calendar in calendars.into_values() {
+        hash.update(serde_json::to_vec(calendar).expect("names and days are JSON"));
     }
     let mut text = "sha256:".to_owned();
     for byte in hash.finalize() {
         write!(text, "{byte:02x}").expect("writing to a string does not fail");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{self, Environment};
+
+    #[test]
+    fn other_days_are_another_config() {
+        let of = |days: &str, unused: &str| {
+            let text = format!(
+                "[calendars.c]\ndates = [{days}]\n[calendars.d]\ndates = [{unused}]\n\
+                 [jobs.a]\nevery = \"1h\"\nshell = \"x\"\nexclude = [\"c\"]\n"
+            );
+            let config = config::parse(Path::new("/x"), &text, &Environment::of_process());
+            hash(config.unwrap().jobs.values())
+        };
+        let (one, other) = ("\"2026-12-25\"", "\"2026-12-26\"");
+        assert_eq!(of(one, one), of(one, other));
+        assert_ne!(of(one, one), of(other, one));
+    }
 }
