@@ -1,6 +1,5 @@
 //! How the daemon is, on one page.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +13,7 @@ use super::{Context, wire};
 use crate::clock;
 use crate::dispatch::Snapshot;
 use crate::job::Plan;
+use crate::schedule::ScheduleSpec;
 
 /// GET `/status`
 pub(super) async fn show(
@@ -68,7 +68,7 @@ struct Known {
 
 impl ConfigHash {
     /// `sha256:` and hexadecimal digits: of the jobs' tables with defaults merged in, secrets left
-    /// out, and of the days of their calendars. Nodes with the same jobs have the same.
+    /// out, and of what their schedules mean. Nodes with the same jobs have the same.
     pub(super) fn of(&self, snapshot: &Snapshot) -> String {
         // It is replaced whole, so a panic elsewhere has left it whole.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,17 +90,17 @@ impl ConfigHash {
 
 fn hash<'a>(plans: impl Iterator<Item = &'a Arc<Plan>>) -> String {
     let mut hash = Sha256::new();
-    let mut calendars = BTreeMap::new();
     for plan in plans {
-        let excluded = plan.schedule.spec().exclude.iter();
-        calendars.extend(excluded.map(|calendar| (calendar.name(), calendar)));
+        // What was written may mean another zone or other days elsewhere; that the zone database is
+        // of another version is told by itself.
+        let in_force = plan.spec_in_force();
+        let in_force = in_force.map(|spec| ScheduleSpec { tzdb: None, ..spec });
         hash.update(plan.name.as_str());
         hash.update(b"\0");
         hash.update(plan.shown.to_string());
         hash.update(b"\0");
-    }
-    for calendar in calendars.into_values() {
-        hash.update(serde_json::to_vec(calendar).expect("names and days are JSON"));
+        hash.update(serde_json::to_vec(&in_force).expect("a schedule is JSON"));
+        hash.update(b"\0");
     }
     let mut text = "sha256:".to_owned();
     for byte in hash.finalize() {
