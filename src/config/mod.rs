@@ -21,6 +21,7 @@ mod fields;
 mod job;
 mod not_yet;
 pub mod outlook;
+mod overlap;
 mod params;
 pub mod permissions;
 mod read;
