@@ -118,8 +118,8 @@ fn delays(retry: &Retry) -> Duration {
     let grows = retry.multiplier > 1.0 && first > 0.0;
     let seconds = if grows && first < longest {
         let growing = (longest / first).log(retry.multiplier).ceil().min(retries);
-        let grown = first * (retry.multiplier.powf(growing) - 1.0) / (retry.multiplier - 1.0);
-        grown + (retries - growing) * longest
+        let sum = first * (retry.multiplier.powf(growing) - 1.0) / (retry.multiplier - 1.0);
+        sum + (retries - growing) * longest
     } else {
         retries * first.min(longest)
     };

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -93,7 +94,7 @@ fn too_small(pool: &str, slots: u32, jobs: &[&JobName], at: Timestamp) -> String
     let named: Vec<_> = jobs.iter().take(NAMED).map(|job| job.as_str()).collect();
     let mut named = named.join(", ");
     if jobs.len() > NAMED {
-        named += &format!(" and {} more", jobs.len() - NAMED);
+        let _ = write!(named, " and {} more", jobs.len() - NAMED);
     }
     let plural = if slots == 1 { "" } else { "s" };
     format!(

@@ -361,9 +361,9 @@ fn jobs_that_will_not_run_are_told_and_so_are_those_that_wait_for_them() {
 
 #[test]
 fn of_many_warnings_some_are_shown_and_the_others_counted() {
-    let jobs: String = (0..50)
-        .map(|n| format!("[jobs.p{n}]\nat = '2001-01-01T00:00:00Z'\nshell = 'true'\n"))
-        .collect();
+    let jobs = (0..50).fold(String::new(), |jobs, n| {
+        jobs + &format!("[jobs.p{n}]\nat = '2001-01-01T00:00:00Z'\nshell = 'true'\n")
+    });
     let warnings = ahead_of("2026-01-01", &jobs);
     assert_eq!(warnings.len(), 21);
     assert_eq!(warnings[20], "and 30 more jobs that will not run");
