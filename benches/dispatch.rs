@@ -186,7 +186,9 @@ impl World {
         Memory {
             flags: self.flags,
             schedules: specs
-                .filter_map(|(job, plan)| Some((job.clone(), plan.spec_in_force()?)))
+                .filter_map(|(job, plan)| {
+                    Some((job.clone(), (Timestamp::MIN, plan.spec_in_force()?)))
+                })
                 .collect(),
             live: self.live.into_values().collect(),
             same_boot: true,
@@ -217,6 +219,7 @@ fn plan(name: JobName, mode: CatchUpMode) -> Plan {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     };
     let process = Process {
         command: CommandLine::Command(vec!["true".to_owned()]),

@@ -38,6 +38,7 @@ fn nanoseconds(expression: &str, zone: &str) -> u128 {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     };
     let schedule = Schedule::new(spec, "bench").expect("the expressions above are right");
     let first: Timestamp = "2026-03-01T00:00:00Z".parse().expect("an instant");

@@ -5,6 +5,8 @@
 //! the runner runs, the API and the command line look on and steer.
 
 pub mod clock;
+pub mod words;
+
 pub mod schedule;
 
 pub mod job;
@@ -16,6 +18,8 @@ pub mod dispatch;
 pub mod engine;
 pub mod runner;
 pub mod store;
+
+pub mod explain;
 
 pub mod daemon;
 pub mod systemd;

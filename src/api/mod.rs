@@ -31,6 +31,7 @@ mod sse;
 mod status;
 mod steer;
 mod upcoming;
+mod why;
 pub mod wire;
 
 use std::future::Future;

@@ -9,6 +9,7 @@ use axum::routing::{self, MethodRouter};
 use super::error::{Kind, Problem};
 use super::{
     Context, audit, config, events, health, jobs, output, runs, scheduler, status, steer, upcoming,
+    why,
 };
 use crate::config::Role;
 
@@ -63,6 +64,7 @@ pub fn table() -> Vec<Route> {
         get("/api/v1/jobs",                READ,  Prompt,   jobs::list),
         get("/api/v1/jobs/{job}",          READ,  Prompt,   jobs::show),
         get("/api/v1/jobs/{job}/runs",     READ,  Prompt,   runs::of_job),
+        get("/api/v1/jobs/{job}/why",      READ,  Prompt,   why::show),
         post("/api/v1/jobs/{job}/trigger", STEER, Waits,    steer::trigger),
         post("/api/v1/jobs/{job}/pause",   STEER, Prompt,   steer::pause),
         post("/api/v1/jobs/{job}/resume",  STEER, Prompt,   steer::resume),

@@ -83,7 +83,7 @@ impl Cursor {
         if first > seen {
             Some(first)
         } else {
-            view.plan.next_after(seen)
+            view.plan.next_firing_after(seen)
         }
     }
 }

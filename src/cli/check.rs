@@ -58,6 +58,8 @@ struct Job {
     text: String,
     timezone: Option<String>,
     next_fires: Vec<String>,
+    /// How many instants before the last of these its calendars exclude.
+    excluded: u64,
 }
 
 pub fn run(args: &Args) -> Exit {
@@ -156,13 +158,22 @@ fn style() -> Style {
     }
 }
 
-fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
+fn job(plan: &Plan, now: Timestamp, fires_wanted: u16) -> Job {
     let utc = TimeZone::UTC;
     let zone = plan.schedule().map_or(&utc, Schedule::zone);
-    let instants = std::iter::successors(Some(now), |&t| plan.next_after(t)).skip(1);
+    let fires = std::iter::successors(Some(now), |&t| plan.next_firing_after(t)).skip(1);
     // A disabled job names no instants.
-    let wanted = if plan.enabled { usize::from(fires) } else { 0 };
-    let shown = instants.take(wanted).map(|t| {
+    let wanted = if plan.enabled {
+        usize::from(fires_wanted)
+    } else {
+        0
+    };
+    let fires: Vec<_> = fires.take(wanted).collect();
+    let named = plan
+        .schedule()
+        .zip(fires.last())
+        .map_or(0, |(schedule, &last)| schedule.count(now, last));
+    let shown = fires.iter().map(|t| {
         t.to_zoned(zone.clone())
             .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
             .to_string()
@@ -174,6 +185,7 @@ fn job(plan: &Plan, now: Timestamp, fires: u16) -> Job {
         text: plan.when.text(),
         timezone: plan.when.timezone().map(str::to_owned),
         next_fires: shown.collect(),
+        excluded: named.saturating_sub(fires.len() as u64),
     }
 }
 
@@ -220,6 +232,14 @@ fn print_table(jobs: &[Job], fires: u16) -> std::io::Result<()> {
         line(job.name.as_str(), &job.text, zone, first)?;
         for fire in job.next_fires.iter().skip(1) {
             line("", "", "", fire)?;
+        }
+        if job.excluded > 0 {
+            line(
+                "",
+                "",
+                "",
+                &format!("({} before the last excluded)", job.excluded),
+            )?;
         }
     }
     match jobs.len() {

@@ -56,6 +56,7 @@ pub(super) fn text(changes: &Changes, view: &View) -> String {
     }
     for (what, names) in [
         ("pools", &changes.pools),
+        ("calendars", &changes.calendars),
         ("settings", &changes.settings),
         (
             "settings, at the next start alone",
@@ -91,7 +92,7 @@ mod tests {
                 "changed": [{"job": "a", "keys": ["cron", "timeout"], "schedule": true},
                             {"job": "b", "keys": ["shell"], "schedule": false},
                             {"job": "c", "keys": [], "schedule": true}],
-                "pools": ["cpu"], "settings": ["server.tokens"],
+                "pools": ["cpu"], "calendars": ["holidays"], "settings": ["server.tokens"],
                 "restart_required": ["server.listen", "store.url"]}"#,
         )
         .unwrap();

@@ -31,9 +31,11 @@ mod table;
 mod told;
 mod trigger;
 mod view;
-mod words;
+mod why;
 
 use clap::{Parser, Subcommand};
+
+use crate::words;
 
 pub use exit::Exit;
 
@@ -60,6 +62,7 @@ enum Command {
     Pause(pause::Args),
     Resume(resume::Args),
     Cancel(cancel::Args),
+    Why(why::Args),
     Status(status::Args),
     Diff(diff::Args),
     Reload(reload::Args),
@@ -98,6 +101,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Pause(args) => pause::run(&args),
         Command::Resume(args) => resume::run(&args),
         Command::Cancel(args) => cancel::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Reload(args) => reload::run(&args),

@@ -149,6 +149,7 @@ fn schedule(args: &Args) -> Result<Schedule, String> {
         start: None,
         end: None,
         jitter: std::time::Duration::ZERO,
+        exclude: Vec::new(),
     };
     if let Some(every) = &args.every {
         let period = parse_duration(every).map_err(|error| format!("--every: {error}"))?;

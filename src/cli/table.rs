@@ -169,6 +169,28 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// A text in lines that fit, broken between words.
+pub(super) fn wrapped(text: &str, view: &View) -> String {
+    let Some(width) = view.width else {
+        return format!("{text}\n");
+    };
+    let (mut lines, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        let needed = word.width();
+        if used > 0 && used + 1 + needed > width {
+            lines.push('\n');
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += needed;
+    }
+    lines.push('\n');
+    lines
+}
+
 /// Names and what they stand for, below each other; what has no value is left out. Lines of a value
 /// stand below each other.
 pub(super) fn sheet(facts: &[(&str, Option<String>)], view: &View) -> String {

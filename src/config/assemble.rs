@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::calendars::{self, Calendars};
 use super::fields::Fields;
 use super::not_yet::{self, Section};
 use super::report::{Complaints, Problem, Report, Source};
@@ -22,7 +23,7 @@ const NAMED: [&str; 4] = ["pools", "jobs", "calendars", "notify"];
 
 pub(super) fn assemble(
     path: &Path,
-    sources: &[Source],
+    mut sources: Vec<Source>,
     environment: &Environment,
     mut complaints: Complaints,
 ) -> Result<Config, Report> {
@@ -31,8 +32,8 @@ pub(super) fn assemble(
         .enumerate()
         .map(|(number, source)| syntax::read(number, &source.text, &mut complaints))
         .collect();
-    let config = read(path, &files, environment, &mut complaints);
-    let warnings = complaints.verdict(sources)?;
+    let config = read(path, &files, environment, &mut sources, &mut complaints);
+    let warnings = complaints.verdict(&sources)?;
     Ok(Config { warnings, ..config })
 }
 
@@ -40,6 +41,7 @@ fn read(
     path: &Path,
     files: &[Table],
     environment: &Environment,
+    sources: &mut Vec<Source>,
     complaints: &mut Complaints,
 ) -> Config {
     check_top(files, complaints);
@@ -53,6 +55,7 @@ fn read(
         environment,
         timezone,
         pools,
+        calendars: Calendars::default(),
     };
 
     let scheduler = section("scheduler", files, complaints, |f, c| {
@@ -60,6 +63,8 @@ fn read(
     });
     ground.timezone.clone_from(&scheduler.timezone);
     ground.pools = sections::pools(&named("pools", files, complaints), &ground, complaints);
+    let written = named("calendars", files, complaints);
+    ground.calendars = calendars::calendars(&written, &ground, sources, complaints);
     let server = section("server", files, complaints, |f, c| {
         server::read(f, &ground, c)
     });
@@ -73,6 +78,7 @@ fn read(
     let beside = || store.path.parent().unwrap_or(Path::new("/")).to_owned();
     let runtime = environment.runtime_folder().unwrap_or_else(beside);
     let pools = ground.pools;
+    let calendars = ground.calendars;
     let warnings = Report::nothing();
     Config {
         server,
@@ -80,6 +86,8 @@ fn read(
         store,
         node,
         pools,
+        calendars: calendars.by_name,
+        calendar_files: calendars.files,
         jobs,
         runtime,
         warnings,

@@ -19,7 +19,10 @@ pub struct Changes {
     pub changed: Vec<JobChange>,
     /// Pools whose slots differ, or that come or go.
     pub pools: Vec<String>,
-    /// Settings outside jobs and pools that take effect at once.
+    /// Calendars whose days differ, or that come or go.
+    #[serde(default)]
+    pub calendars: Vec<String>,
+    /// Settings outside of these that take effect at once.
     pub settings: Vec<String>,
     /// Settings that differ and take effect at the next start alone.
     pub restart_required: Vec<String>,
@@ -30,7 +33,8 @@ pub struct Changes {
 pub struct JobChange {
     /// Which.
     pub job: JobName,
-    /// The keys of its table that differ, those inherited from `[defaults]` among them.
+    /// The keys of its table that differ, those inherited from `[defaults]` among them; `exclude`
+    /// also where days of its calendars do.
     pub keys: Vec<String>,
     /// Whether it names other instants than before: then it counts from now.
     pub schedule: bool,
@@ -51,6 +55,7 @@ impl Changes {
             removed: before.difference(&after).cloned().collect(),
             changed,
             pools: differing(&old.pools, &new.pools),
+            calendars: differing(&old.calendars, &new.calendars),
             settings: at_once(old, new),
             restart_required: at_restart(started, new),
         }
@@ -69,7 +74,15 @@ impl JobChange {
         let (before, after) = (table(old), table(new));
         let mut keys: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
         keys.retain(|key| before.get(key) != after.get(key));
-        let schedule = old.spec_in_force() != new.spec_in_force();
+        let (one, other) = (old.spec_in_force(), new.spec_in_force());
+        let days = |plan: &Plan| Some(plan.schedule()?.spec().exclude.clone());
+        if days(old) != days(new) {
+            keys.insert("exclude".to_owned());
+        }
+        let schedule = match (one, other) {
+            (Some(one), Some(other)) => !one.names_the_same(&other),
+            (one, other) => one != other,
+        };
         (schedule || !keys.is_empty()).then(|| Self {
             job: new.name.clone(),
             keys: keys.into_iter().collect(),
@@ -193,6 +206,33 @@ mod tests {
         let found = changes(job, &format!("[defaults]\ntimeout = \"9s\"\n{job}"));
         assert_eq!(found.changed[0].keys, ["timeout"]);
         assert!(!found.changed[0].schedule);
+    }
+
+    #[test]
+    fn a_calendar_changes_what_is_excluded_and_not_what_is_named() {
+        let with = |days: &str| {
+            format!(
+                "[calendars.c]\ndates = [{days}]\n[jobs.a]\nevery = \"1m\"\nshell = \"x\"\n\
+                 exclude = [\"c\"]\n[jobs.b]\nevery = \"1m\"\nshell = \"x\"\n"
+            )
+        };
+        let old = with("\"2026-12-25\", \"2026-12-26\"");
+        assert!(changes(&old, &with("\"2026-12-26\", \"2026-12-25\"")).is_empty());
+        let found = changes(&old, &with("\"2026-12-25\""));
+        assert_eq!(found.calendars, ["c"]);
+        let change = JobChange {
+            job: JobName::new("a").unwrap(),
+            keys: vec!["exclude".to_owned()],
+            schedule: false,
+        };
+        assert_eq!(found.changed, [change]);
+        let without = old.replace("exclude = [\"c\"]\n", "");
+        let found = changes(&old, &without);
+        assert_eq!(
+            (found.changed[0].keys.join(","), found.changed[0].schedule),
+            ("exclude".to_owned(), false)
+        );
+        assert!(found.calendars.is_empty());
     }
 
     #[test]

@@ -115,11 +115,16 @@ fn plan(
     })
 }
 
-/// A job that is started again whenever it fails is not tried again as well.
+/// The shortest delay before a supervised job is started again: one that ends at once must not keep
+/// the machine busy.
+const SHORTEST_RESTART: Duration = Duration::from_millis(100);
+
+/// A job that is started again whenever it ends is not tried again as well, nor without a pause.
 fn complain_of_retries(retry: &Retry, fields: &mut Fields<'_>, complaints: &mut Complaints) {
-    if retry.max_retries > 0
-        && let Some(node) = fields.node("restart")
-    {
+    let Some(node) = fields.node("restart") else {
+        return;
+    };
+    if retry.max_retries > 0 {
         complaints.error(
             Problem::at(
                 node.key,
@@ -129,6 +134,15 @@ fn complain_of_retries(retry: &Retry, fields: &mut Fields<'_>, complaints: &mut 
                 "with `restart` the job is started again without end, after the delays of \
                  `retry`; remove `max_retries`",
             ),
+        );
+    }
+    if retry.initial_delay < SHORTEST_RESTART {
+        complaints.error(
+            Problem::at(
+                node.key,
+                "`restart` needs an `initial_delay` of at least \"100ms\"",
+            )
+            .help("a job that ends at once would be started without a pause"),
         );
     }
 }

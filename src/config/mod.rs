@@ -9,15 +9,18 @@
 //!   named once.
 //! - `[defaults]` lies below each job, key by key; `env`, `output` and `params` are merged one level
 //!   deep. A schedule or an action of the job replaces that of the defaults, whatever its kind.
+//! - Calendars (`calendars`) are lists of dates, or files of the iCalendar format (`ics`).
 //! - Relative paths start at the folder of `config.toml`.
 //! - `timeout`, `starting_deadline` and `jitter` may be `"none"`.
 //! - What the contract names and this version does not do is refused in a sentence (`not_yet`).
 
 mod action;
 mod assemble;
+mod calendars;
 mod changes;
 mod environment;
 mod fields;
+mod ics;
 mod job;
 mod not_yet;
 pub mod outlook;
@@ -48,6 +51,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::job::{JobName, Plan, Pool};
+use crate::schedule::Calendar;
 
 pub use changes::{Changes, JobChange};
 pub use environment::{Environment, locate};
@@ -72,6 +76,10 @@ pub struct Config {
     pub node: NodeSettings,
     /// The pools by name; `default` is always among them.
     pub pools: BTreeMap<String, Pool>,
+    /// The calendars by name.
+    pub calendars: BTreeMap<String, Arc<Calendar>>,
+    /// The files that calendars come from.
+    pub calendar_files: Vec<PathBuf>,
     /// The jobs by name.
     pub jobs: BTreeMap<JobName, Arc<Plan>>,
     /// The folder of what lives as long as the machine is up: the start marks.
@@ -87,16 +95,22 @@ pub struct Config {
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, Report> {
     let mut complaints = report::Complaints::default();
     let sources = read::files(path, environment, &mut complaints);
-    assemble::assemble(path, &sources, environment, complaints)
+    assemble::assemble(path, sources, environment, complaints)
 }
 
-/// Reads a configuration from one text, as if it stood in the file `path`.
+/// Reads a configuration from one text, as if it stood in the file `path`. The files of calendars
+/// that it names are read as they are.
 pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Config, Report> {
     let source = report::Source {
         path: Arc::from(path),
         text: Arc::from(text),
     };
-    assemble::assemble(path, &[source], environment, report::Complaints::default())
+    assemble::assemble(
+        path,
+        vec![source],
+        environment,
+        report::Complaints::default(),
+    )
 }
 
 /// What the parts of a configuration are read against.
@@ -112,6 +126,8 @@ struct Ground<'g> {
     timezone: String,
     /// The pools by name.
     pools: BTreeMap<String, Pool>,
+    /// The calendars.
+    calendars: calendars::Calendars,
 }
 
 impl Ground<'_> {

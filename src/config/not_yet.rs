@@ -61,7 +61,6 @@ const fn not_yet(
 pub(super) const TABLE: &[NotYet] = {
     use Section::{Job, Node, Pool, Store, Top};
     &[
-        not_yet(Top, "calendars", "{ holidays = { dates = [\"2026-12-25\"] } }", shape::calendars, "no day is excluded"),
         not_yet(Top, "notify", "{ ops = { command = [\"tell-ops\"] } }", shape::channels, "nobody is told"),
         not_yet(Store, "url", "\"postgres://db/punctual\"", shape::fleet_url, "a store for a fleet is missing; only sqlite:PATH works"),
         not_yet(Node, "labels", "[\"db\"]", shape::some_texts, "a fleet is missing, which labels would choose from"),
@@ -72,7 +71,6 @@ pub(super) const TABLE: &[NotYet] = {
         not_yet(Job, "umask", "\"0077\"", shape::octal, "jobs inherit the daemon's"),
         not_yet(Job, "nice", "10", shape::niceness, "jobs run at the daemon's own priority"),
         not_yet(Job, "limits", "{ memory = \"1GiB\" }", shape::limits, "only time and output are limited"),
-        not_yet(Job, "exclude", "[\"holidays\"]", shape::some_texts, "no day is excluded"),
         not_yet(Job, "placement", "\"each\"", shape::placement, "there is one node"),
         not_yet(Job, "on_lost", "\"rerun\"", shape::on_lost, "a lost run is not run again"),
         not_yet(Job, "notify", "{ on = [\"failed\"], to = [\"ops\"] }", shape::news, "nobody is told"),

@@ -45,6 +45,27 @@ pub(super) fn files(
     sources
 }
 
+/// Reads the file of a calendar; it counts as one of the configuration's own. The error is a
+/// sentence. Texts in another encoding than UTF-8 pass: what is read of them is ASCII.
+pub(super) fn calendar(
+    path: &Path,
+    environment: &Environment,
+    sources: &[Source],
+    complaints: &mut Complaints,
+) -> Result<Source, String> {
+    let read: u64 = sources.iter().map(|source| source.text.len() as u64).sum();
+    let bytes = bytes(path, MAX_TOTAL.saturating_sub(read))?;
+    if let Some(folder) = path.parent() {
+        trust(folder, environment, complaints);
+    }
+    trust(path, environment, complaints);
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Source {
+        path: Arc::from(path),
+        text: Arc::from(text.strip_prefix('\u{feff}').unwrap_or(&text)),
+    })
+}
+
 fn trust(path: &Path, environment: &Environment, complaints: &mut Complaints) {
     if let Err(error) = permissions::check(path, environment.euid) {
         complaints.error(Problem::of(path, error.to_string()).help(error.help()));

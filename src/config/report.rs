@@ -138,6 +138,11 @@ impl Complaints {
         }
     }
 
+    /// How many errors there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.errors.len()
+    }
+
     fn is_new(&mut self, problem: &Problem) -> bool {
         self.seen.insert((problem.place, problem.message.clone()))
     }

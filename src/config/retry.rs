@@ -11,7 +11,7 @@ use super::value;
 use crate::job::{Retry, Status};
 
 /// The most retries.
-const MAX_RETRIES: i64 = 1_000_000;
+const MAX_RETRIES: i64 = 10_000;
 
 pub(super) fn read(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Retry {
     let plain = Retry::default();

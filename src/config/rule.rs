@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ground;
+use super::calendars;
 use super::fields::Fields;
 use super::job::Wholeness;
 use super::report::{Complaints, Problem};
@@ -34,6 +35,7 @@ pub(super) fn read(
     };
     let (start, end) = window(fields, complaints);
     let jitter = fields.limit("jitter", None, complaints).unwrap_or_default();
+    let exclude = calendars::excluded(fields, ground, complaints);
     let restart = restart(fields, complaints);
     let (key, node) = chosen(name, wholeness, fields, complaints)?;
     if key != "on" {
@@ -60,6 +62,7 @@ pub(super) fn read(
         start,
         end,
         jitter,
+        exclude,
     };
     let error = match Schedule::new(spec.clone(), name.as_str()) {
         Ok(schedule) => return Some(When::Schedule(Arc::new(schedule))),

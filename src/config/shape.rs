@@ -151,19 +151,6 @@ fn named_tables(
     wants_if_read((!named.is_empty()).then_some(()))
 }
 
-pub(super) fn calendars(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    named_tables(key, node, complaints, |fields, complaints| {
-        fields.text("file", complaints);
-        for (node, date) in fields.texts("dates", complaints).unwrap_or_default() {
-            if date.parse::<jiff::civil::Date>().is_err() {
-                complaints.error(
-                    Problem::at(node.place, "this is not a date").help("such as \"2026-12-25\""),
-                );
-            }
-        }
-    })
-}
-
 pub(super) fn channels(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
     named_tables(key, node, complaints, |fields, complaints| {
         if let Some(mut webhook) = fields.table("webhook", complaints) {

@@ -82,7 +82,11 @@ pub(super) fn of(recovered: Recovered, leftovers: &Leftovers) -> Memory {
             .into_iter()
             .filter(|attempt| attempt.status == Status::Running)
             .collect(),
-        marked: leftovers.marks.iter().map(|mark| mark.run).collect(),
+        marked: leftovers
+            .marks
+            .iter()
+            .map(|mark| (mark.run, mark.attempt))
+            .collect(),
         same_boot: leftovers.same_boot,
         scheduler_paused: recovered.scheduler_paused,
     }

@@ -1,5 +1,6 @@
 //! `watch_config = true`: the config is read again when its files change.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio_stream::StreamExt;
 
 use super::reload::Reloader;
 use crate::clock;
+use crate::config::Config;
 
 /// Editors write in several steps (a new file, a rename, a mode); this long after the last of them
 /// the files are read.
@@ -22,7 +24,8 @@ const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
     .union(WatchMask::MOVED_TO)
     .union(WatchMask::ATTRIB);
 
-/// The folder of the config and `conf.d` in it, watched from now on.
+/// The folder of the config and `conf.d` in it, watched from now on, and the folders of the files
+/// that calendars come from.
 pub(super) struct Watch {
     path: PathBuf,
     changes: EventStream<Vec<u8>>,
@@ -45,6 +48,7 @@ impl Watch {
 
     /// Reloads after each change; at once if the files changed since they were read.
     pub(super) async fn run(mut self, reloader: Arc<Reloader>) {
+        watch_calendars(&self.changes, &reloader.config());
         if reloader
             .changes()
             .await
@@ -53,10 +57,11 @@ impl Watch {
             reload(&reloader).await;
         }
         while let Some(event) = self.changes.next().await {
-            if concerns(&event, &self.path) {
+            if concerns(&event, &self.path, &reloader.config()) {
                 settle(&mut self.changes).await;
                 watch_jobs_folder(&self.changes, &self.path);
                 reload(&reloader).await;
+                watch_calendars(&self.changes, &reloader.config());
             }
         }
     }
@@ -85,16 +90,40 @@ fn watch_jobs_folder(changes: &EventStream<Vec<u8>>, path: &Path) {
     }
 }
 
-/// Whether a change may mean another config: files named `*.toml`, the config itself whatever its
-/// name, `conf.d`, or so many changes that the kernel lost some.
-fn concerns(event: &std::io::Result<EventOwned>, path: &Path) -> bool {
+/// Calendars may come from files in other folders. Watching a folder again is harmless; a file that
+/// changed just before its folder was watched is taken with the next reload.
+fn watch_calendars(changes: &EventStream<Vec<u8>>, config: &Config) {
+    let folders: BTreeSet<_> = config
+        .calendar_files
+        .iter()
+        .map(|file| folder(file))
+        .collect();
+    for folder in folders {
+        if let Err(error) = changes.watches().add(folder, CHANGES) {
+            tracing::warn!(%error, folder = %folder.display(), "cannot be watched");
+        }
+    }
+}
+
+/// Whether a change may mean another config: files named `*.toml`, the config itself and the files
+/// of calendars whatever their names, `conf.d`, or so many changes that the kernel lost some.
+fn concerns(event: &std::io::Result<EventOwned>, path: &Path, config: &Config) -> bool {
     let Ok(event) = event else { return true };
     let Some(name) = &event.name else { return true };
     let name = Path::new(name);
     name.extension()
         .is_some_and(|extension| extension == "toml")
         || path.file_name().is_some_and(|own| own == name)
+        || is_calendar(name, config)
         || name == Path::new("conf.d")
+}
+
+fn is_calendar(name: &Path, config: &Config) -> bool {
+    let mut names = config
+        .calendar_files
+        .iter()
+        .filter_map(|file| file.file_name());
+    names.any(|own| own == name)
 }
 
 /// Waits until nothing has changed for a moment.

@@ -46,8 +46,12 @@ pub(super) enum Phase {
     },
     /// A catch-up run behind others of its job.
     InLine,
+    /// Waiting for runs of its job to end, by its concurrency policy.
+    Behind,
     /// Waiting for a slot of its pool.
     Waiting,
+    /// Between two attempts, until its `retry_at`.
+    Delayed,
     /// The runner has it; `stopping` once it was told to stop.
     Running {
         /// Why it is being stopped, if it is.
@@ -125,6 +129,11 @@ impl Active {
         }
     }
 
+    /// Tells whoever asked for a run, and repeated it, that it was made.
+    pub(super) fn answer_triggered(&mut self, id: RunId, first: Option<CommandId>, out: &mut Out) {
+        self.answer(id, first, &Ok(Answer::Triggered(id)), out);
+    }
+
     /// Answers the command that asked for a run, and those that repeated it.
     pub(super) fn answer(
         &mut self,
@@ -152,18 +161,21 @@ impl Active {
         let Some(live) = self.runs.get_mut(&id) else {
             return;
         };
-        if !draining && self.pools.take(&live.plan.pool) {
+        if !draining && self.pools.take(live) {
             self.holding += 1;
             self.begin(id, out);
             return;
         }
         live.phase = Phase::Waiting;
-        self.pools
-            .wait(&live.plan.pool, live.plan.priority, live.run.due_at, id);
-        if live.run.status != Status::Queued {
-            live.run.status = Status::Queued;
-            live.run.queued_at = Some(now);
-            out.run(&live.run, now);
+        self.pools.wait(live);
+        queue(live, now, out);
+    }
+
+    /// Lets a run wait behind others of its job. Its row is durable.
+    pub(super) fn wait_behind(&mut self, id: RunId, now: Timestamp, out: &mut Out) {
+        if let Some(live) = self.runs.get_mut(&id) {
+            live.phase = Phase::Behind;
+            queue(live, now, out);
         }
     }
 
@@ -171,8 +183,7 @@ impl Active {
     pub(super) fn wait(&mut self, id: RunId) {
         if let Some(live) = self.runs.get_mut(&id) {
             live.phase = Phase::Waiting;
-            self.pools
-                .wait(&live.plan.pool, live.plan.priority, live.run.due_at, id);
+            self.pools.wait(live);
         }
     }
 
@@ -196,6 +207,7 @@ impl Active {
         };
         live.phase = Phase::Running { stopping: None };
         live.attempt = None;
+        live.run.retry_at = None;
         live.run.attempts += 1;
         if live.run.status == Status::Queued {
             live.run.status = Status::Running;
@@ -217,9 +229,36 @@ impl Active {
                 self.pools.give_back(&live.plan.pool);
             }
             Phase::Waiting => self.pools.leave(&live.plan.pool, id),
-            Phase::Inserting { .. } | Phase::InLine => {}
+            Phase::Inserting { .. } | Phase::InLine | Phase::Behind | Phase::Delayed => {}
         }
         Some(live)
+    }
+
+    /// Puts a run back that was taken out: it waits until its `retry_at`.
+    pub(super) fn delay(&mut self, mut live: Live) {
+        live.phase = Phase::Delayed;
+        self.runs.insert(live.run.id, live);
+    }
+
+    /// Tells the runner to stop a run, once.
+    pub(super) fn stop(&mut self, id: RunId, cause: StopCause, out: &mut Out) {
+        let Some(live) = self.runs.get_mut(&id) else {
+            return;
+        };
+        if live.phase != (Phase::Running { stopping: None }) {
+            return;
+        }
+        live.phase = Phase::Running {
+            stopping: Some(cause),
+        };
+        // One that is announced is not with the runner yet, and will not get there.
+        if !live.announced {
+            out.push(Effect::Stop {
+                run: id,
+                attempt: live.run.attempts,
+                cause,
+            });
+        }
     }
 }
 
@@ -243,16 +282,50 @@ impl Dispatcher {
 }
 
 impl Live {
-    /// When a fire that waits for a slot will have waited too long.
+    /// When a fire that waits for its first start will have waited too long. Nobody gave a manual
+    /// run a deadline, and a run that is caught up is late anyway.
     pub(super) fn latest_start(&self) -> Option<Timestamp> {
         let deadline = self.plan.starting_deadline?;
-        let waits = self.phase == Phase::Waiting && self.run.trigger == Trigger::Schedule;
-        self.run.due_at.checked_add(deadline).ok().filter(|_| waits)
+        let waits = matches!(self.phase, Phase::Waiting | Phase::Behind) && self.run.attempts == 0;
+        let bound = matches!(
+            self.run.trigger,
+            Trigger::Schedule | Trigger::Startup | Trigger::After
+        );
+        let end = self.run.due_at.checked_add(deadline).ok();
+        end.filter(|_| waits && bound)
     }
 
     /// Whether it has.
     pub(super) fn is_too_late(&self, now: Timestamp) -> bool {
         self.latest_start().is_some_and(|end| end <= now)
+    }
+
+    /// When its `total_timeout` is over.
+    pub(super) fn total_end(&self) -> Option<Timestamp> {
+        let total = self.plan.total_timeout?;
+        self.run.started_at?.checked_add(total).ok()
+    }
+
+    /// When its next attempt is to start, while it waits for that.
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.run.retry_at.filter(|_| self.phase == Phase::Delayed)
+    }
+
+    /// When something is to be done about it, unless something happens to it before.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let is_stopping = matches!(self.phase, Phase::Running { stopping: Some(_) });
+        let end = self.total_end().filter(|_| !is_stopping);
+        let looks = [self.latest_start(), self.retry_at(), end];
+        looks.into_iter().flatten().min()
+    }
+}
+
+/// Its row says that it waits, from now on if it did not before.
+fn queue(live: &mut Live, now: Timestamp, out: &mut Out) {
+    if live.run.status != Status::Queued {
+        live.run.status = Status::Queued;
+        live.run.queued_at = Some(now);
+        out.run(&live.run, now);
     }
 }
 

@@ -61,16 +61,33 @@ impl JobState {
     pub(super) fn count_again(&mut self, now: Timestamp, out: &mut Out) {
         self.drop_claims(now, Status::Missed, Reason::UNWATCHED, out);
         self.cut_span(now, out);
+        self.cut_backlog(now);
         if self.flags.decided_through <= now {
             return;
         }
         self.flags.decided_through = now;
         self.since = now;
         self.flags.audit_from = self.flags.audit_from.min(now);
-        self.write_flags(out);
+        self.dirty = true;
         let job = self.plan.name.clone();
         let spec = self.schedule().map(|it| it.spec().clone());
         out.write(Write::Schedule { job, at: now, spec });
+    }
+
+    /// Instants later than `now` that were put off are to come again.
+    fn cut_backlog(&mut self, now: Timestamp) {
+        let Some(&(_, newest)) = self.flags.backlog.last() else {
+            return;
+        };
+        if newest <= now {
+            return;
+        }
+        self.flags.backlog.retain(|(after, _)| *after < now);
+        if let Some((_, through)) = self.flags.backlog.last_mut() {
+            *through = now.min(*through);
+        }
+        self.put_off = self.count_put_off();
+        self.dirty = true;
     }
 
     /// Takes the instants later than `now` out of the newest span, and closes it.

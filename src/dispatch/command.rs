@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::active::Phase;
 use super::job_state::JobState;
 use super::out::Out;
+use super::waiting::Admission;
 use super::{Answer, Command, CommandId, Dispatcher, Refusal, params, view};
 use crate::job::{EventKind, JobName, Reason, Run, RunId, Status, StopCause, Trigger, Write};
 
@@ -65,12 +66,9 @@ impl Dispatcher {
             self.active.answer_when_durable(id, known, out);
             return Ok(());
         }
-        if state.is_full() {
-            return Err(Refusal::MaxConcurrent {
-                job: job.clone(),
-                active: state.running.len(),
-                max: state.plan.max_concurrent,
-            });
+        let admission = state.admission();
+        if let Admission::Refuse(reason) = admission {
+            return Err(refusal(state, reason));
         }
         self.sequence += 1;
         let run_id = keyed.unwrap_or_else(|| RunId::of_manual(job, now, self.sequence));
@@ -79,10 +77,10 @@ impl Dispatcher {
         run.queued_at = Some(now);
         run.params = params;
         run.requested_by = Some(by.to_owned());
-        state.running.insert(run_id);
         self.active.claim(run.clone(), out);
         self.active
             .add(run, &state.plan, Phase::Inserting { reply: Some(id) });
+        state.let_in(run_id, admission, now, &mut self.active, out);
         out.touch(job);
         Ok(())
     }
@@ -109,8 +107,8 @@ impl Dispatcher {
         state.flags.paused_until = until;
         state.flags.pause_reason = reason;
         state.flags.paused_by = Some(by.to_owned());
+        state.dirty = true;
         state.skip_while_paused(view, out);
-        state.write_flags(out);
         out.touch(job);
         let kind = EventKind::JobPaused {
             job: job.clone(),
@@ -132,7 +130,7 @@ impl Dispatcher {
         let state = known(self.jobs.get_mut(job), job)?;
         if state.flags.paused {
             state.skip_while_paused(view, out);
-            state.set_resumed(out);
+            state.set_resumed();
             let kind = EventKind::JobPaused {
                 job: job.clone(),
                 paused: false,
@@ -180,7 +178,7 @@ impl Dispatcher {
             });
         };
         if matches!(live.phase, Phase::Running { .. }) {
-            self.stop(id, StopCause::Requested, out);
+            self.active.stop(id, StopCause::Requested, out);
             return Ok(());
         }
         let reason = format!("{} by {by}", Reason::REQUESTED);
@@ -196,34 +194,42 @@ impl Dispatcher {
         now: Timestamp,
         out: &mut Out,
     ) {
-        let Some(mut live) = self.active.remove(id) else {
+        let Some(job) = self.active.get(id).map(|live| live.run.job.clone()) else {
             return;
         };
-        if let Phase::Inserting { reply } = live.phase {
-            let triggered = Ok(Answer::Triggered(id));
-            self.active.answer(id, reply, &triggered, out);
-        }
-        live.run.status = Status::Cancelled;
-        live.run.reason = Some(Reason::new(reason));
-        live.run.finished_at = Some(now);
-        out.run(&live.run, now);
-        if let Some(state) = self.jobs.get_mut(&live.run.job) {
-            state.forget(id);
-            out.touch(&live.run.job);
-            state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
+        let view = view!(self, now, Timestamp::MIN);
+        if let Some(state) = self.jobs.get_mut(&job) {
+            let status = Status::Cancelled;
+            state.end_waiting(id, status, reason, now, &mut self.active, out);
+            state.take_turns(view, &mut self.active, out);
+            out.touch(&job);
         }
     }
 }
 
 impl JobState {
     /// The pause is over; its facts are forgotten.
-    pub(super) fn set_resumed(&mut self, out: &mut Out) {
+    pub(super) fn set_resumed(&mut self) {
         self.flags.paused = false;
         self.flags.paused_at = None;
         self.flags.paused_until = None;
         self.flags.pause_reason = None;
         self.flags.paused_by = None;
-        self.write_flags(out);
+        self.dirty = true;
+    }
+}
+
+/// Why a manual run is not let in.
+fn refusal(state: &JobState, reason: &str) -> Refusal {
+    let job = state.plan.name.clone();
+    let active = state.running.len() + state.behind.len();
+    if reason == Reason::QUEUE_LIMIT {
+        return Refusal::QueueFull { job, active };
+    }
+    Refusal::MaxConcurrent {
+        job,
+        active,
+        max: state.plan.max_concurrent,
     }
 }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::active::{Active, Phase, hand_to_runner};
 use super::job_state::{Claim, JobState};
 use super::out::Out;
-use super::{Answer, Dispatcher, HORIZON, LEAD, Refusal, View, view};
+use super::spans::{Stretch, just_before};
+use super::waiting::Admission;
+use super::{Dispatcher, HORIZON, LEAD, Refusal, View, view};
 use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
 
 impl JobState {
@@ -16,20 +18,17 @@ impl JobState {
         if view.draining {
             return;
         }
-        self.expire_waiting(view, active, out);
+        self.mind_time(view, active, out);
         self.resume_if_over(view, out);
         if self.is_paused(view.everything_paused) {
             self.skip_while_paused(view, out);
             return;
         }
-        let mark = self.flags.decided_through;
         self.miss_unwatched(view, active, out);
         self.start_due(view, active, out);
-        self.catch_up_turn(view, active, out);
+        self.restart_if_due(view, active, out);
+        self.take_turns(view, active, out);
         self.claim_coming(view, active, out);
-        if self.flags.decided_through != mark {
-            self.write_flags(out);
-        }
     }
 
     /// A pause with an end is over when its end has come.
@@ -39,7 +38,7 @@ impl JobState {
             // Instants up to the end of the pause are skipped, those after it are not.
             let end = self.flags.paused_until.unwrap_or(view.now);
             self.skip_while_paused(View { now: end, ..view }, out);
-            self.set_resumed(out);
+            self.set_resumed();
             let kind = EventKind::JobPaused {
                 job: self.plan.name.clone(),
                 paused: false,
@@ -63,52 +62,26 @@ impl JobState {
             let late = view.now.duration_since(run.due_at);
             let deadline = self.plan.starting_deadline;
             if deadline.is_some_and(|deadline| late.unsigned_abs() > deadline) {
-                self.withhold(
-                    run,
-                    Status::Missed,
-                    Reason::STARTING_DEADLINE,
-                    view.now,
-                    out,
-                );
-            } else if self.is_full() {
-                self.withhold(run, Status::Skipped, Reason::MAX_CONCURRENT, view.now, out);
-            } else {
-                let id = run.id;
-                self.running.insert(id);
-                active.add(run, &self.plan, Phase::Waiting);
-                active.start_or_wait(id, view.now, view.draining, out);
+                let reason = Reason::STARTING_DEADLINE;
+                self.withhold(run, Status::Missed, reason, view.now, out);
+                continue;
             }
-        }
-    }
-
-    /// Fires that waited for a slot beyond their deadline are missed.
-    fn expire_waiting(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        let too_late = |id: RunId| {
-            active
-                .get(id)
-                .is_some_and(|live| live.is_too_late(view.now))
-        };
-        let running = self.running.iter().copied();
-        let expired: Vec<RunId> = running.filter(|&id| too_late(id)).collect();
-        for id in expired {
-            self.miss_waiting(id, view.now, active, out);
-        }
-    }
-
-    /// A fire that waits for a slot has waited too long.
-    pub(super) fn miss_waiting(
-        &mut self,
-        id: RunId,
-        now: Timestamp,
-        active: &mut Active,
-        out: &mut Out,
-    ) {
-        self.forget(id);
-        if let Some(mut live) = active.remove(id) {
-            live.run.status = Status::Missed;
-            live.run.reason = Some(Reason::new(Reason::STARTING_DEADLINE));
-            live.run.finished_at = Some(now);
-            out.run(&live.run, now);
+            let (id, admission) = (run.id, self.admission());
+            match admission {
+                Admission::Refuse(reason) => {
+                    self.withhold(run, Status::Skipped, reason, view.now, out);
+                    continue;
+                }
+                Admission::Start => {
+                    active.add(run, &self.plan, Phase::Waiting);
+                    active.start_or_wait(id, view.now, view.draining, out);
+                }
+                Admission::Wait => {
+                    active.add(run, &self.plan, Phase::Behind);
+                    active.wait_behind(id, view.now, out);
+                }
+            }
+            self.let_in(id, admission, view.now, active, out);
         }
     }
 
@@ -134,10 +107,13 @@ impl JobState {
         self.claim_while(|nominal| nominal <= view.now, view, active, out);
         // The ledger has not answered for so long that no more were claimed; nor will they be.
         if let Some(rest) = self.undecided_through(view.now) {
-            self.account(rest, Status::Missed, Reason::UNWATCHED, view, out);
+            self.account_runs(rest, Status::Missed, Reason::UNWATCHED, view, out);
         }
     }
 
+    /// Claims the instants that are wanted. Those on the way that a calendar excludes are known to be
+    /// skipped: they are not claimed, but skipped when they have come, or ahead of a claim behind
+    /// them.
     fn claim_while(
         &mut self,
         wanted: impl Fn(Timestamp) -> bool,
@@ -149,6 +125,16 @@ impl JobState {
             if self.claims_pile_up() {
                 return;
             }
+            if let Some(why) = self.excluded(nominal) {
+                let behind = self.plan.next_firing_after(nominal);
+                let through = behind.filter(|&behind| wanted(behind));
+                let through = through.map_or(view.now, just_before);
+                match self.undecided_through(through) {
+                    Some(run) => self.skip_excluded(run, &why, view, out),
+                    None => return,
+                }
+                continue;
+            }
             let mut run = self.fire(nominal, Trigger::Schedule, view);
             run.status = Status::Scheduled;
             active.claim(run.clone(), out);
@@ -157,6 +143,16 @@ impl JobState {
                 durable: false,
             });
             self.decide_through(nominal);
+        }
+    }
+
+    /// Skips the instants of a stretch up to the first that is not excluded for this reason.
+    fn skip_excluded(&mut self, stretch: Stretch, why: &str, view: View<'_>, out: &mut Out) {
+        let Some(schedule) = self.plan.when.schedule().cloned() else {
+            return;
+        };
+        if let Some((run, _)) = stretch.runs(&schedule).into_iter().next() {
+            self.account(run, Status::Skipped, why, view, out);
         }
     }
 
@@ -216,7 +212,7 @@ impl Dispatcher {
             }
             return;
         };
-        let job = live.run.job.clone();
+        let (job, trigger) = (live.run.job.clone(), live.run.trigger);
         live.phase = Phase::InLine;
         out.touch(&job);
         let Some(state) = self.jobs.get_mut(&job) else {
@@ -227,13 +223,15 @@ impl Dispatcher {
             self.active.remove(id);
             let decided = Err(Refusal::Decided(id));
             self.active.answer(id, reply, &decided, out);
-        } else if reply.is_some() {
-            self.active.start_or_wait(id, now, self.draining, out);
-            let triggered = Ok(Answer::Triggered(id));
-            self.active.answer(id, reply, &triggered, out);
-            return;
+        } else if trigger != Trigger::CatchUp {
+            if state.behind.contains(&id) {
+                self.active.wait_behind(id, now, out);
+            } else {
+                self.active.start_or_wait(id, now, self.draining, out);
+            }
+            self.active.answer_triggered(id, reply, out);
         }
-        state.catch_up_turn(view!(self, now, Timestamp::MIN), &mut self.active, out);
+        state.take_turns(view!(self, now, Timestamp::MIN), &mut self.active, out);
     }
 
     /// The row of a run says durably that it runs: its process may start, if it is still wanted.
@@ -271,7 +269,7 @@ impl Dispatcher {
         let view = view!(self, now, Timestamp::MIN);
         if let Some(state) = self.jobs.get_mut(&live.run.job) {
             state.forget(id);
-            state.catch_up_turn(view, &mut self.active, out);
+            state.take_turns(view, &mut self.active, out);
             out.touch(&live.run.job);
         }
         if !self.draining {

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::active::Phase;
+use super::active::{Live, Phase};
 use super::out::Out;
 use super::{Dispatcher, view};
-use crate::job::{Attempt, AttemptEnd, EventKind, Reason, RunId, Status, StopCause, Write};
+use crate::job::{Attempt, AttemptEnd, Reason, RunId, Status, StopCause, Write};
 
 impl Dispatcher {
     /// An attempt's process runs.
@@ -21,24 +21,28 @@ impl Dispatcher {
             return;
         };
         live.run.status = Status::Running;
+        let first_start = live.run.started_at.is_none();
         live.run.started_at = live.run.started_at.or(Some(at));
         let attempt = Attempt {
-            run: id,
-            number,
             status: Status::Running,
-            started_at: at,
-            finished_at: None,
             pid: Some(pid),
-            exit_code: None,
-            signal: None,
-            reason: None,
+            ..unended(id, number, at)
         };
         out.run(&live.run, at);
         out.write(Write::Attempt(attempt.clone()));
         live.attempt = Some(attempt);
+        let job = live.run.job.clone();
+        if let Some(state) = self.jobs.get_mut(&job)
+            && first_start
+        {
+            state.forget_ends_before(at);
+            // Its `total_timeout` counts from here.
+            out.touch(&job);
+        }
     }
 
-    /// An attempt is over: the run with it, and its slot goes to the next.
+    /// An attempt is over, and its slot goes to the next. The run is over with it, or waits for
+    /// another attempt.
     pub(super) fn ended(
         &mut self,
         id: RunId,
@@ -55,42 +59,98 @@ impl Dispatcher {
         let Some(mut live) = self.active.remove(id) else {
             return;
         };
-        let mut attempt = live.attempt.take().unwrap_or(Attempt {
-            run: id,
-            number,
-            status: Status::Running,
-            started_at: at,
-            finished_at: None,
-            pid: None,
-            exit_code: None,
-            signal: None,
-            reason: None,
-        });
+        let mut attempt = live.attempt.take().unwrap_or(unended(id, number, at));
+        // Whoever was told to stop is not tried again, even if it ended by itself just before.
+        let told = matches!(live.phase, Phase::Running { stopping: Some(_) });
+        let is_stopped = told || matches!(end, AttemptEnd::Stopped { .. });
         let verdict = Verdict::of(end);
         attempt.status = verdict.status;
         attempt.finished_at = Some(at);
         attempt.exit_code = verdict.code;
         attempt.signal = verdict.signal;
         attempt.reason = verdict.reason.map(Reason::new);
-        let run = &mut live.run;
-        run.status = attempt.status;
-        run.finished_at = Some(at);
-        run.exit_code = attempt.exit_code;
-        run.signal = attempt.signal;
-        run.reason.clone_from(&attempt.reason);
-        out.write(Write::Run(run.clone()));
+        live.run.exit_code = attempt.exit_code;
+        live.run.signal = attempt.signal;
+        let next = if is_stopped {
+            Next::Over(attempt.reason.clone())
+        } else {
+            next_attempt(&live, &attempt, at)
+        };
+        let (job, pool) = (live.run.job.clone(), live.plan.pool.clone());
+        match next {
+            Next::Attempt(retry_at) => {
+                live.run.status = Status::Queued;
+                live.run.queued_at = Some(at);
+                live.run.retry_at = Some(retry_at);
+                out.run(&live.run, at);
+                self.active.delay(live);
+            }
+            Next::Over(reason) => {
+                live.run.status = attempt.status;
+                live.run.finished_at = Some(at);
+                live.run.reason = reason;
+                out.run(&live.run, at);
+                if let Some(state) = self.jobs.get_mut(&job) {
+                    state.forget(id);
+                }
+            }
+        }
         out.write(Write::Attempt(attempt));
-        out.emit(at, EventKind::Run(Box::new(run.clone())));
 
         let view = view!(self, now, Timestamp::MIN);
-        if let Some(state) = self.jobs.get_mut(&live.run.job) {
-            state.forget(id);
-            state.catch_up_turn(view, &mut self.active, out);
-            out.touch(&live.run.job);
+        if let Some(state) = self.jobs.get_mut(&job) {
+            state.take_turns(view, &mut self.active, out);
+            out.touch(&job);
         }
         if !self.draining {
-            self.fill(&live.plan.pool, now, out);
+            self.fill(&pool, now, out);
         }
+    }
+}
+
+/// What follows an attempt.
+enum Next {
+    /// The run waits until then, and is tried again.
+    Attempt(Timestamp),
+    /// The run has ended as its attempt has, with this reason.
+    Over(Option<Reason>),
+}
+
+/// What follows an attempt that ended by itself or by its `timeout`. Nobody waits for an attempt
+/// that could not begin before the run's `total_timeout` is over.
+fn next_attempt(live: &Live, attempt: &Attempt, at: Timestamp) -> Next {
+    let retry = &live.plan.retry;
+    let number = live.run.attempts;
+    if !retry.follows(number, attempt.status, attempt.exit_code) {
+        return Next::Over(attempt.reason.clone());
+    }
+    let delay = retry.delay(live.run.id, number);
+    let retry_at = at.saturating_add(delay).unwrap_or(Timestamp::MAX);
+    // A run of which no process ever started has begun now.
+    let total = live.plan.total_timeout;
+    let from_now = || at.checked_add(total?).ok();
+    if live
+        .total_end()
+        .or_else(from_now)
+        .is_some_and(|end| retry_at >= end)
+    {
+        return Next::Over(Some(Reason::new(Reason::TOTAL_TIMEOUT)));
+    }
+    Next::Attempt(retry_at)
+}
+
+/// An attempt of which nothing is known but that it was to be.
+fn unended(run: RunId, number: u32, at: Timestamp) -> Attempt {
+    Attempt {
+        run,
+        number,
+        status: Status::Running,
+        started_at: at,
+        finished_at: None,
+        pid: None,
+        exit_code: None,
+        signal: None,
+        reason: None,
     }
 }
 
@@ -144,8 +204,14 @@ impl Verdict {
                     StopCause::Replaced => Reason::REPLACED,
                     StopCause::TotalTimeout => Reason::TOTAL_TIMEOUT,
                 };
+                let status = match cause {
+                    StopCause::TotalTimeout => Status::TimedOut,
+                    StopCause::Requested | StopCause::Replaced | StopCause::Shutdown => {
+                        Status::Cancelled
+                    }
+                };
                 Self {
-                    status: Status::Cancelled,
+                    status,
                     code,
                     signal,
                     reason: Some(reason.to_owned()),

@@ -136,6 +136,17 @@ pub enum Refusal {
         /// How many may be.
         max: u32,
     },
+    /// As many runs wait already as may.
+    #[error(
+        "{active} runs of job {job} wait or run already, as many as may (queue_limit); wait for one \
+         to end or cancel it"
+    )]
+    QueueFull {
+        /// Which.
+        job: JobName,
+        /// How many are active.
+        active: usize,
+    },
     /// A parameter is unknown, missing or does not match.
     #[error("{0}")]
     BadParams(String),

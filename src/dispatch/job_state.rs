@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::active::Active;
 use super::command::new_run;
 use super::out::Out;
-use super::spans::just_before;
+use super::spans::{excluded, just_before};
 use super::{LEAD, View, params};
-use crate::job::{ConcurrencyPolicy, EventKind, JobFlags, Plan, Run, RunId, Trigger, Write};
+use crate::job::{EventKind, JobFlags, Plan, Run, RunId, Trigger, Write};
 use crate::schedule::Schedule;
 
 /// A paused job looks for instants to account for this often: its span shows within a second of
@@ -38,12 +38,24 @@ pub(super) struct JobState {
     pub(super) in_line: VecDeque<RunId>,
     /// The catch-up run whose turn it is.
     pub(super) catching_up: Option<RunId>,
+    /// How many instants are still to be caught up and have no row (`flags.backlog`).
+    pub(super) put_off: u64,
+    /// Runs that wait for others of the job to end, in their order.
+    pub(super) behind: VecDeque<RunId>,
+    /// When a supervised job is started again.
+    pub(super) restart_at: Option<Timestamp>,
+    /// How often it was, since it last ran for long.
+    pub(super) restarts: u32,
+    /// The newest row of events that came to nothing, while others may join it.
+    pub(super) skipped_events: Option<Run>,
     /// The newest span, while instants may still join it.
     pub(super) span: Option<Run>,
     /// The wake that was asked for last.
     pub(super) armed: Option<Timestamp>,
     /// It left the config; it stays here until its runs are over.
     pub(super) removed: bool,
+    /// `flags` has changed in this step.
+    pub(super) dirty: bool,
 }
 
 /// The instant before this one.
@@ -62,7 +74,7 @@ pub(super) struct Claim {
 
 impl JobState {
     pub(super) fn new(plan: Arc<Plan>, flags: JobFlags) -> Self {
-        Self {
+        let mut state = Self {
             plan,
             since: flags.audit_from,
             flags,
@@ -70,10 +82,29 @@ impl JobState {
             running: BTreeSet::new(),
             in_line: VecDeque::new(),
             catching_up: None,
+            put_off: 0,
+            behind: VecDeque::new(),
+            restart_at: None,
+            restarts: 0,
+            skipped_events: None,
             span: None,
             armed: None,
             removed: false,
-        }
+            dirty: false,
+        };
+        state.put_off = state.count_put_off();
+        state
+    }
+
+    /// How many instants are still to be caught up and have no row.
+    pub(super) fn count_put_off(&self) -> u64 {
+        let Some(schedule) = self.plan.schedule() else {
+            return 0;
+        };
+        let stretches = self.flags.backlog.iter();
+        stretches
+            .map(|&(after, through)| schedule.count(after, through))
+            .sum()
     }
 
     /// What names its instants; a disabled or removed job names none.
@@ -87,11 +118,18 @@ impl JobState {
         self.schedule()?.next_after(self.flags.decided_through)
     }
 
+    /// Why an instant does not run whose date is in a calendar that the job excludes.
+    pub(super) fn excluded(&self, nominal: Timestamp) -> Option<String> {
+        self.plan.schedule()?.excluded_by(nominal).map(excluded)
+    }
+
     /// The next instant that will fire, claimed or not.
     pub(super) fn next_fire(&self) -> Option<Timestamp> {
         match self.claims.front() {
             Some(claim) => Some(claim.run.scheduled_at),
-            None => self.next_undecided(),
+            None => self
+                .schedule()?
+                .next_firing_after(self.flags.decided_through),
         }
     }
 
@@ -117,23 +155,18 @@ impl JobState {
         everything || self.flags.paused
     }
 
-    /// Whether one more run would be one too many.
-    pub(super) fn is_full(&self) -> bool {
-        match self.plan.concurrency_policy {
-            ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Queue | ConcurrencyPolicy::Replace => {
-                self.running.len() >= self.plan.max_concurrent as usize
-            }
-            ConcurrencyPolicy::Allow => false,
-        }
-    }
-
     /// It left the config and has nothing left to do.
     pub(super) fn is_over(&self) -> bool {
-        self.removed && self.running.is_empty() && self.in_line.is_empty() && self.claims.is_empty()
+        self.removed
+            && self.running.is_empty()
+            && self.behind.is_empty()
+            && self.in_line.is_empty()
+            && self.claims.is_empty()
     }
 
     /// Moves the mark forward: every instant up to `to` is decided.
     pub(super) fn decide_through(&mut self, to: Timestamp) {
+        self.dirty |= to > self.flags.decided_through;
         self.flags.decided_through = self.flags.decided_through.max(to);
     }
 
@@ -149,8 +182,11 @@ impl JobState {
         }
     }
 
-    pub(super) fn write_flags(&self, out: &mut Out) {
-        out.write(Write::Job(self.flags.clone()));
+    /// The ledger remembers what has changed, once the step is over.
+    pub(super) fn write_flags(&mut self, out: &mut Out) {
+        if std::mem::take(&mut self.dirty) {
+            out.write(Write::Job(self.flags.clone()));
+        }
     }
 
     /// The run of the fire at `nominal`, as it is claimed.
@@ -189,28 +225,39 @@ impl JobState {
         let undecided = self
             .next_undecided()
             .filter(|_| paused || !self.claims_pile_up());
+        let claim_at = |nominal| {
+            let due = self.plan.due_at(nominal);
+            due.saturating_sub(LEAD).unwrap_or(due)
+        };
         let claim = undecided.map(|nominal| {
             if paused {
-                let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
-                // A look that is asked for already is not put off: runs that end meanwhile would
-                // put it off for ever.
-                let asked = self.armed.filter(|&armed| armed >= nominal);
-                asked.map_or(at, |asked| asked.min(at))
-            } else {
-                let due = self.plan.due_at(nominal);
-                due.saturating_sub(LEAD).unwrap_or(due)
+                return self.look_at_skipped(nominal, now);
             }
+            if self.excluded(nominal).is_none() {
+                return claim_at(nominal);
+            }
+            let behind = self.plan.next_firing_after(nominal).map(claim_at);
+            let look = self.look_at_skipped(nominal, now);
+            behind.map_or(look, |behind| behind.min(look))
         });
         let resume = self.flags.paused_until.filter(|_| self.flags.paused);
-        let deadline = self.first_deadline(active);
-        [due, claim, resume, deadline].into_iter().flatten().min()
+        let restart = self.restart_at.filter(|_| !paused);
+        let looks = [due, claim, resume, restart, self.first_look(active)];
+        looks.into_iter().flatten().min()
     }
 
-    /// When the first of the fires that wait for a slot will have waited too long.
-    fn first_deadline(&self, active: &Active) -> Option<Timestamp> {
-        self.running
-            .iter()
-            .filter_map(|&id| active.get(id)?.latest_start())
-            .min()
+    /// When instants that are skipped, of which this is the next, want a look.
+    fn look_at_skipped(&self, nominal: Timestamp, now: Timestamp) -> Timestamp {
+        let at = nominal.max(now.saturating_add(PAUSED_STRIDE).unwrap_or(nominal));
+        // A look that is asked for already is not put off: runs that end meanwhile would put it off
+        // for ever.
+        let asked = self.armed.filter(|&armed| armed >= nominal);
+        asked.map_or(at, |asked| asked.min(at))
+    }
+
+    /// When the first of the runs that are let in wants a look.
+    fn first_look(&self, active: &Active) -> Option<Timestamp> {
+        let ids = self.running.iter().chain(&self.behind);
+        ids.filter_map(|&id| active.get(id)?.next_look()).min()
     }
 }

@@ -14,7 +14,9 @@ mod effect;
 mod finish;
 mod input;
 mod job_state;
+mod leftover;
 mod misfire;
+mod occasions;
 mod out;
 mod params;
 mod pools;
@@ -23,6 +25,7 @@ mod reload;
 mod shutdown;
 mod snapshot;
 mod spans;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,6 +62,8 @@ pub struct Dispatcher {
     node: String,
     jobs: BTreeMap<JobName, JobState>,
     active: Active,
+    /// Which jobs wait for the ends of which.
+    downstream: BTreeMap<JobName, Vec<JobName>>,
     /// What is remembered of jobs that are not in the config.
     dormant: BTreeMap<JobName, JobFlags>,
     paused: bool,
@@ -155,13 +160,15 @@ impl Dispatcher {
         }
     }
 
-    /// Ends a step: jobs that were touched are armed for their next wake, and jobs that are gone
+    /// Ends a step: what follows from runs that ended; then jobs that were touched are remembered and are armed for their next wake, and jobs that are gone
     /// and have nothing left to do are forgotten.
     fn finish_step(&mut self, now: Timestamp, mut out: Out) -> Vec<Effect> {
+        self.follow_ends(now, &mut out);
         for name in out.take_touched() {
             let Some(state) = self.jobs.get_mut(&name) else {
                 continue;
             };
+            state.write_flags(&mut out);
             if state.is_over() {
                 out.arm(name.clone(), None);
                 let gone = self.jobs.remove(&name);
@@ -186,6 +193,7 @@ impl Dispatcher {
             node,
             jobs: BTreeMap::new(),
             active: Active::new(pools),
+            downstream: BTreeMap::new(),
             dormant: BTreeMap::new(),
             paused: false,
             draining: false,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::{Answer, CommandId, Effect, Refusal, Urgency};
-use crate::job::{Event, EventKind, JobName, Run, RunId, Write};
+use crate::job::{Event, EventKind, JobName, Run, RunId, Status, Upstream, Write};
 
 /// Effects and ledger changes of one step. All changes of a step are one commit.
 #[derive(Debug, Default)]
@@ -16,6 +16,18 @@ pub(super) struct Out {
     /// Where among the effects the news of each span is.
     span_news: HashMap<RunId, usize>,
     touched: BTreeSet<JobName>,
+    /// Runs that ended, for those who follow them.
+    ends: Vec<End>,
+}
+
+/// A run that was started, or was to be, is over.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub(super) job: JobName,
+    pub(super) run: RunId,
+    pub(super) status: Status,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) at: Timestamp,
 }
 
 impl Out {
@@ -40,6 +52,15 @@ impl Out {
     /// news.
     pub(super) fn run(&mut self, run: &Run, at: Timestamp) {
         self.writes.push(Write::Run(run.clone()));
+        if run.span.is_none() && Upstream::ENDS.contains(&run.status) {
+            self.ends.push(End {
+                job: run.job.clone(),
+                run: run.id,
+                status: run.status,
+                started_at: run.started_at,
+                at: run.finished_at.unwrap_or(at),
+            });
+        }
         let kind = EventKind::Run(Box::new(run.clone()));
         let next = self.effects.len();
         if run.span.is_none() {
@@ -76,6 +97,10 @@ impl Out {
         if !self.touched.contains(job) {
             self.touched.insert(job.clone());
         }
+    }
+
+    pub(super) fn take_ends(&mut self) -> Vec<End> {
+        std::mem::take(&mut self.ends)
     }
 
     pub(super) fn take_touched(&mut self) -> BTreeSet<JobName> {

@@ -1,21 +1,53 @@
 //! Pools: how many attempts run at once, and who is next.
+//!
+//! A free slot goes to the highest priority that waits. Among runs of that priority it is given
+//! out by start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) with a job as a flow and
+//! each attempt as one unit of service: a job with a thousand runs in the queue does not keep the
+//! others out, and nobody starves. Where each job has one run in the queue that is: who has been due
+//! the longest goes first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::job::{Pool, RunId};
+use super::active::Live;
+use crate::job::{JobName, Pool, RunId};
 
-/// Higher priority first, then the longest due, then by id so that the order is total.
-type Place = (Reverse<i32>, Timestamp, RunId);
+/// A run's place in the queue; the id makes the order total.
+type Place = (Reverse<i32>, u64, Timestamp, RunId);
 
 /// One pool: its slots, and the runs that wait for one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PoolState {
-    pub(super) slots: u32,
-    pub(super) used: u32,
-    pub(super) waiting: BTreeSet<Place>,
+    slots: u32,
+    used: u32,
+    waiting: BTreeSet<Place>,
+    places: HashMap<RunId, Place>,
+    /// The virtual time: the start tag of the newest attempt that had a slot.
+    served: u64,
+    /// The finish tag of each job's newest attempt; it counts where it is ahead of the virtual time.
+    ahead: HashMap<JobName, u64>,
+}
+
+impl PoolState {
+    /// How many attempts may run at once, how many do, how many runs wait.
+    pub(super) fn figures(&self) -> (u32, u32, usize) {
+        (self.slots, self.used, self.waiting.len())
+    }
+
+    /// The start tag of one more attempt of a job.
+    fn tag(&mut self, job: &JobName) -> u64 {
+        let finish = self.ahead.get(job).copied().unwrap_or(0);
+        let start = finish.max(self.served);
+        self.ahead.insert(job.clone(), start + 1);
+        start
+    }
+
+    fn serve(&mut self, tag: u64) {
+        self.used += 1;
+        self.served = self.served.max(tag);
+    }
 }
 
 /// All pools by name. A pool that left the config stays while something uses it.
@@ -39,15 +71,22 @@ impl Pools {
             pools.contains_key(name) || pool.used > 0 || !pool.waiting.is_empty()
         });
         for (name, pool) in pools {
-            self.named(&name).slots = pool.slots;
+            let known = self.named(&name);
+            known.slots = pool.slots;
+            // Jobs come and go with the config; who is not ahead is as good as new.
+            let served = known.served;
+            known.ahead.retain(|_, finish| *finish > served);
         }
     }
 
-    /// Takes a slot if one is free.
-    pub(super) fn take(&mut self, pool: &str) -> bool {
-        let pool = self.named(pool);
+    /// Takes a slot for a run if one is free.
+    pub(super) fn take(&mut self, live: &Live) -> bool {
+        let pool = self.named(&live.plan.pool);
         let free = pool.used < pool.slots;
-        pool.used += u32::from(free);
+        if free {
+            let tag = pool.tag(&live.run.job);
+            pool.serve(tag);
+        }
         free
     }
 
@@ -58,15 +97,21 @@ impl Pools {
     }
 
     /// Queues a run for a slot.
-    pub(super) fn wait(&mut self, pool: &str, priority: i32, due_at: Timestamp, run: RunId) {
-        self.named(pool)
-            .waiting
-            .insert((Reverse(priority), due_at, run));
+    pub(super) fn wait(&mut self, live: &Live) {
+        let (plan, run) = (&live.plan, &live.run);
+        let pool = self.named(&plan.pool);
+        let tag = pool.tag(&run.job);
+        let place = (Reverse(plan.priority), tag, run.due_at, run.id);
+        pool.waiting.insert(place);
+        pool.places.insert(run.id, place);
     }
 
     /// Takes a run out of the queue, wherever it stands.
     pub(super) fn leave(&mut self, pool: &str, run: RunId) {
-        self.named(pool).waiting.retain(|&(_, _, id)| id != run);
+        let pool = self.named(pool);
+        if let Some(place) = pool.places.remove(&run) {
+            pool.waiting.remove(&place);
+        }
     }
 
     /// The next run to have a slot, if there are both; the slot is taken.
@@ -75,8 +120,9 @@ impl Pools {
         if pool.used >= pool.slots {
             return None;
         }
-        let (_, _, run) = pool.waiting.pop_first()?;
-        pool.used += 1;
+        let (_, tag, _, run) = pool.waiting.pop_first()?;
+        pool.places.remove(&run);
+        pool.serve(tag);
         Some(run)
     }
 
@@ -90,12 +136,7 @@ impl Pools {
 
     fn named(&mut self, name: &str) -> &mut PoolState {
         if !self.pools.contains_key(name) {
-            let empty = PoolState {
-                slots: 0,
-                used: 0,
-                waiting: BTreeSet::new(),
-            };
-            self.pools.insert(name.to_owned(), empty);
+            self.pools.insert(name.to_owned(), PoolState::default());
         }
         self.pools
             .get_mut(name)

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::active::Phase;
 use super::clock_step::{counts_from, is_far_ahead};
 use super::command::new_run;
 use super::job_state::{Claim, JobState, last_before};
+use super::leftover::{Left, lose_attempts};
 use super::out::Out;
+use super::spans::Stretch;
 use super::{Dispatcher, Effect, View, view};
 use crate::job::{
     Attempt, EventKind, JobFlags, JobName, Plan, Pool, Reason, Run, RunId, Span, Status, Trigger,
@@ -23,15 +24,16 @@ use crate::schedule::{Schedule, ScheduleSpec};
 pub struct Memory {
     /// Marks and paused flags, by job; jobs that left the config among them.
     pub flags: BTreeMap<JobName, JobFlags>,
-    /// The schedule that each job had when the daemon was last seen.
-    pub schedules: BTreeMap<JobName, ScheduleSpec>,
+    /// The schedule that each job had when the daemon was last seen, and later than when it
+    /// counted.
+    pub schedules: BTreeMap<JobName, (Timestamp, ScheduleSpec)>,
     /// Runs that are `scheduled`, `queued` or `running`, and fires that a shutdown took the chance
     /// to run from (`missed`, [`Reason::SHUTDOWN`], not joined to a span yet).
     pub live: Vec<Run>,
     /// Attempts that are `running` by the ledger.
     pub attempts: Vec<Attempt>,
-    /// Runs with a start mark: they may have run.
-    pub marked: BTreeSet<RunId>,
+    /// Attempts with a start mark: they may have run.
+    pub marked: BTreeSet<(RunId, u32)>,
     /// Whether the machine has not been restarted since; else start marks prove nothing.
     pub same_boot: bool,
     /// Whether everything was paused.
@@ -55,11 +57,11 @@ impl Dispatcher {
         lose_attempts(memory.attempts, now, &mut out);
         let mut left = Left::sort(memory.live, &memory.marked, memory.same_boot, now, &mut out);
         for (name, plan) in plans {
-            let spec = memory.schedules.get(&name);
+            let known = memory.schedules.get(&name);
             let claims = left.claims.remove(&name).unwrap_or_default();
-            this.take_up(plan, spec, claims, now, &mut out);
+            this.take_up(plan, known, claims, now, &mut out);
         }
-        for (name, spec) in &memory.schedules {
+        for (name, (_, spec)) in &memory.schedules {
             if !this.jobs.contains_key(name) {
                 let claims = left.claims.remove(name).unwrap_or_default();
                 let until = this.close_stretch(name, Some(spec), claims, now, &mut out);
@@ -74,9 +76,13 @@ impl Dispatcher {
         for (name, claims) in left.claims {
             this.close_stretch(&name, None, claims, now, &mut out);
         }
+        // Who has started before keeps its place; then who has waited the longest.
+        left.queued.sort_by_key(|run| run.attempts == 0);
         for run in left.queued {
             this.take_up_queued(run, now, &mut out);
         }
+        this.note_downstream();
+        this.start_up(now, &mut out);
         for pool in this.active.pools.names() {
             this.fill(&pool, now, &mut out);
         }
@@ -89,14 +95,15 @@ impl Dispatcher {
     fn take_up(
         &mut self,
         plan: Arc<Plan>,
-        known: Option<&ScheduleSpec>,
+        known: Option<&(Timestamp, ScheduleSpec)>,
         claims: Vec<Run>,
         now: Timestamp,
         out: &mut Out,
     ) {
         let name = plan.name.clone();
         let spec = plan.spec_in_force();
-        let goes_on = spec.is_some() && same_instants(&known.cloned(), &spec);
+        let (since, known) = known.map(|(since, spec)| (*since, spec)).unzip();
+        let goes_on = spec.is_some() && same_instants(known, spec.as_ref());
         if !goes_on {
             self.close_stretch(&name, known, claims, now, out);
             self.begin_job(plan, now, out);
@@ -107,8 +114,10 @@ impl Dispatcher {
             .remove(&name)
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
         let mut state = JobState::new(plan, flags);
+        state.since = state.since.max(since.unwrap_or(Timestamp::MIN));
+        let days_differ = known.map(|known| &known.exclude) != spec.as_ref().map(|it| &it.exclude);
         if known != spec.as_ref() {
-            // The zone database is another one: a new stretch of history, the same schedule.
+            // Another zone database, or other calendars: a new stretch of history, the same instants.
             out.write(Write::Schedule {
                 job: name.clone(),
                 at: now,
@@ -138,11 +147,14 @@ impl Dispatcher {
             out.emit(now, EventKind::Warning { job, message });
             state.count_again(now, out);
         }
+        if days_differ {
+            state.take_back_coming(now, out);
+        }
         // The instant of now itself was not watched either.
         let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
         let unwatched = view!(self, now, after_now);
         state.advance(unwatched, &mut self.active, out);
-        state.write_flags(out);
+        state.dirty = true;
         out.touch(&name);
         self.jobs.insert(name, state);
     }
@@ -165,7 +177,7 @@ impl Dispatcher {
         });
         let mut state = JobState::new(plan, flags);
         state.since = from;
-        state.write_flags(out);
+        state.dirty = true;
         state.warn_if_over(now, out);
         out.touch(&name);
         self.jobs.insert(name, state);
@@ -202,15 +214,29 @@ impl Dispatcher {
         let (Some(old), Some(flags)) = (old, self.dormant.get_mut(name)) else {
             return now;
         };
-        let paused = flags.paused || self.paused;
+        let since = if flags.paused || self.paused {
+            Status::Skipped
+        } else {
+            Status::Missed
+        };
         match old {
             Ok(old) => {
                 let view = view!(self, now, now);
                 if let Some(first) = first_withdrawn {
                     flags.decided_through = last_before(&old, first);
                 }
-                if let Some(run) = unaccounted(&old, flags, paused, view) {
-                    out.run(&run, now);
+                let mut stretches: Vec<_> = std::mem::take(&mut flags.backlog)
+                    .into_iter()
+                    .map(|stretch| (stretch, Status::Missed))
+                    .collect();
+                stretches.push(((flags.decided_through, now), since));
+                for ((after, through), status) in stretches {
+                    let stretch = Stretch::of(&old, after, through);
+                    for run in
+                        stretch.map_or_else(Vec::new, |it| closed(&old, name, it, status, view))
+                    {
+                        out.run(&run, now);
+                    }
                 }
             }
             // A later version may not read an old schedule any more; the audit will say so.
@@ -232,117 +258,47 @@ impl Dispatcher {
         out.write(Write::Job(flags.clone()));
         flags.decided_through
     }
-
-    /// A queued run goes on waiting; one whose job is gone is cancelled.
-    fn take_up_queued(&mut self, mut run: Run, now: Timestamp, out: &mut Out) {
-        let id = run.id;
-        let Some(state) = self.jobs.get_mut(&run.job) else {
-            run.status = Status::Cancelled;
-            run.reason = Some(Reason::new(Reason::JOB_REMOVED));
-            run.finished_at = Some(now);
-            out.run(&run, now);
-            return;
-        };
-        out.touch(&run.job);
-        if run.trigger == Trigger::CatchUp {
-            // Older than anything that was missed since.
-            let place = state.in_line.iter().position(|&other| {
-                self.active
-                    .get(other)
-                    .is_some_and(|o| o.run.scheduled_at > run.scheduled_at)
-            });
-            state
-                .in_line
-                .insert(place.unwrap_or(state.in_line.len()), id);
-            self.active.add(run, &state.plan, Phase::InLine);
-        } else {
-            state.running.insert(id);
-            self.active.add(run, &state.plan, Phase::Waiting);
-            self.active.wait(id);
-        }
-    }
 }
 
-/// The span of what an ended schedule named between its mark and now.
-fn unaccounted(old: &Schedule, flags: &JobFlags, paused: bool, view: View<'_>) -> Option<Run> {
-    let (mark, now) = (flags.decided_through, view.now);
-    let first = old.next_after(mark).filter(|&first| first <= now)?;
-    let last = old.last_through(now)?;
-    let sequence = now.as_microsecond().unsigned_abs();
-    let id = RunId::of_span(&flags.job, first, sequence);
-    let due = old.due_at(first);
-    let mut run = new_run(id, &flags.job, Trigger::Schedule, first, due, view.node);
-    (run.status, run.reason) = if paused {
-        (Status::Skipped, Some(Reason::new(Reason::PAUSED)))
+/// The rows of what an ended schedule named: skipped, or missed but for excluded days.
+fn closed(
+    old: &Schedule,
+    job: &JobName,
+    stretch: Stretch,
+    status: Status,
+    view: View<'_>,
+) -> Vec<Run> {
+    let sequence = view.now.as_microsecond().unsigned_abs();
+    let runs = if status == Status::Skipped {
+        vec![(stretch, Some(Reason::PAUSED.to_owned()))]
     } else {
-        (Status::Missed, Some(Reason::new(Reason::UNWATCHED)))
+        stretch.runs(old)
     };
-    run.finished_at = Some(now);
-    run.span = Some(Span {
-        last,
-        count: old.count(mark, now),
-    });
-    Some(run)
-}
-
-/// Whether both name the same instants, the version of the zone database left aside.
-pub(super) fn same_instants(a: &Option<ScheduleSpec>, b: &Option<ScheduleSpec>) -> bool {
-    let without = |spec: &Option<ScheduleSpec>| {
-        let spec = spec.clone();
-        spec.map(|spec| ScheduleSpec { tzdb: None, ..spec })
-    };
-    without(a) == without(b)
-}
-
-fn lose_attempts(attempts: Vec<Attempt>, now: Timestamp, out: &mut Out) {
-    for mut attempt in attempts {
-        attempt.status = Status::Lost;
-        attempt.finished_at = Some(now);
-        attempt.reason = Some(Reason::new(Reason::DAEMON_DIED));
-        out.write(Write::Attempt(attempt));
-    }
-}
-
-/// What the life before left, sorted by what becomes of it.
-struct Left {
-    claims: BTreeMap<JobName, Vec<Run>>,
-    queued: Vec<Run>,
-}
-
-impl Left {
-    fn sort(
-        mut live: Vec<Run>,
-        marked: &BTreeSet<RunId>,
-        same_boot: bool,
-        now: Timestamp,
-        out: &mut Out,
-    ) -> Self {
-        live.sort_by_key(|run| (run.scheduled_at, run.id));
-        let mut left = Self {
-            claims: BTreeMap::new(),
-            queued: Vec::new(),
+    let row = |(Stretch { first, last, count }, skipped): (Stretch, Option<String>)| {
+        let id = RunId::of_span(job, first, sequence);
+        let due = old.due_at(first);
+        let mut run = new_run(id, job, Trigger::Schedule, first, due, view.node);
+        run.status = if skipped.is_some() {
+            Status::Skipped
+        } else {
+            Status::Missed
         };
-        for mut run in live {
-            let lost = match run.status {
-                Status::Running => Some(Reason::DAEMON_DIED),
-                Status::Scheduled | Status::Queued if marked.contains(&run.id) => {
-                    Some(Reason::DAEMON_DIED)
-                }
-                // Its mark may have gone with the power.
-                Status::Scheduled if !same_boot && run.due_at <= now => Some(Reason::REBOOT),
-                _ => None,
-            };
-            if let Some(reason) = lost {
-                run.status = Status::Lost;
-                run.reason = Some(Reason::new(reason));
-                run.finished_at = Some(now);
-                out.run(&run, now);
-            } else if run.status == Status::Queued {
-                left.queued.push(run);
-            } else {
-                left.claims.entry(run.job.clone()).or_default().push(run);
-            }
-        }
-        left
+        run.reason = Some(Reason(
+            skipped.unwrap_or_else(|| Reason::UNWATCHED.to_owned()),
+        ));
+        run.finished_at = Some(view.now);
+        run.span = Some(Span { last, count });
+        run
+    };
+    runs.into_iter().map(row).collect()
+}
+
+/// Whether both name the same instants, if any: calendars and the version of the zone database are
+/// left aside.
+pub(super) fn same_instants(a: Option<&ScheduleSpec>, b: Option<&ScheduleSpec>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.names_the_same(b),
+        _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::active::Phase;
+use super::active::{Active, Phase};
 use super::clock_step::counts_from;
 use super::job_state::JobState;
 use super::out::Out;
@@ -46,12 +46,24 @@ impl Dispatcher {
                 self.change(&name, plan, now, out);
             } else {
                 self.begin_job(plan, now, out);
+                self.supervise_new(&name, now, out);
             }
         }
+        self.note_downstream();
         for pool in self.active.pools.names() {
             self.fill(&pool, now, out);
         }
         self.advance_all(now, Timestamp::MIN, out);
+    }
+
+    /// A job that is supervised begins when the config first says so, not at the next start.
+    fn supervise_new(&mut self, name: &JobName, now: Timestamp, out: &mut Out) {
+        let view = view!(self, now, Timestamp::MIN);
+        if let Some(state) = self.jobs.get_mut(name)
+            && state.is_supervised()
+        {
+            state.run_from_startup(now, view, &mut self.active, out);
+        }
     }
 
     fn change(&mut self, name: &JobName, plan: Arc<Plan>, now: Timestamp, out: &mut Out) {
@@ -59,28 +71,38 @@ impl Dispatcher {
         let Some(state) = self.jobs.get_mut(name) else {
             return;
         };
-        let names_same_instants =
-            !state.removed && same_instants(&state.plan.spec_in_force(), &plan.spec_in_force());
+        let (before, spec) = (state.plan.spec_in_force(), plan.spec_in_force());
+        let names_same_instants = !state.removed && same_instants(before.as_ref(), spec.as_ref());
         if names_same_instants {
-            state.plan = plan;
+            let at = match (&before, &spec) {
+                // What is claimed may be excluded now, and what was excluded may run.
+                (Some(before), Some(spec)) if before.exclude != spec.exclude => {
+                    state.take_back_coming(now, out)
+                }
+                _ => now,
+            };
+            if before != spec {
+                let job = name.clone();
+                out.write(Write::Schedule { job, at, spec });
+            }
+            let before = std::mem::replace(&mut state.plan, plan);
+            state.take_new_occasion(&before, view, &mut self.active, out);
             return;
         }
         state.claim_named(view, &mut self.active, out);
-        let from = counts_from(now, state.decided_without_claims(now));
-        state.withdraw_coming(now, out);
+        state.give_up_all(Status::Missed, Reason::UNWATCHED, view, out);
+        let from = state.take_back_coming(now, out);
         state.span = None;
         state.removed = false;
-        state.flags.decided_through = from;
         state.since = from;
-        let spec = plan.spec_in_force();
         out.write(Write::Schedule {
             job: name.clone(),
             at: from,
             spec,
         });
-        state.plan = plan;
-        state.write_flags(out);
+        let before = std::mem::replace(&mut state.plan, plan);
         state.warn_if_over(now, out);
+        state.take_new_occasion(&before, view, &mut self.active, out);
     }
 
     fn remove(&mut self, name: &JobName, now: Timestamp, out: &mut Out) {
@@ -90,18 +112,22 @@ impl Dispatcher {
         };
         state.claim_named(view, &mut self.active, out);
         let until = counts_from(now, state.decided_without_claims(now));
+        state.give_up_all(Status::Skipped, Reason::JOB_REMOVED, view, out);
         state.drop_claims(view.now, Status::Skipped, Reason::JOB_REMOVED, out);
         state.removed = true;
+        state.restart_at = None;
+        state.flags.seen.clear();
+        state.dirty = true;
         state.flags.decided_through = until;
         out.write(Write::Schedule {
             job: name.clone(),
             at: until,
             spec: None,
         });
-        state.write_flags(out);
         let waiting: Vec<RunId> = state
             .running
             .iter()
+            .chain(&state.behind)
             .chain(&state.in_line)
             .copied()
             .filter(|&id| {
@@ -118,6 +144,40 @@ impl Dispatcher {
 }
 
 impl JobState {
+    /// What else makes the job run may have changed with its plan.
+    fn take_new_occasion(
+        &mut self,
+        before: &Plan,
+        view: View<'_>,
+        active: &mut Active,
+        out: &mut Out,
+    ) {
+        let upstreams = self.plan.when.upstreams();
+        let known = self.flags.seen.len();
+        self.flags
+            .seen
+            .retain(|job, _| upstreams.iter().any(|upstream| upstream.job == *job));
+        self.dirty |= self.flags.seen.len() != known;
+        let was = before.when.restart().filter(|_| before.enabled);
+        if !self.is_supervised() {
+            self.restart_at = None;
+        } else if was != self.plan.when.restart()
+            && self.running.is_empty()
+            && self.behind.is_empty()
+        {
+            self.run_from_startup(view.now, view, active, out);
+        }
+    }
+
+    /// Instants to come are to be decided anew. Answers from when on.
+    pub(super) fn take_back_coming(&mut self, now: Timestamp, out: &mut Out) -> Timestamp {
+        let from = counts_from(now, self.decided_without_claims(now));
+        self.withdraw_coming(now, out);
+        self.flags.decided_through = from;
+        self.dirty = true;
+        from
+    }
+
     /// Claims whose instant is still to come are taken back; those whose instant has come (due a
     /// little later, by jitter) stay: they were named by the old schedule.
     fn withdraw_coming(&mut self, now: Timestamp, out: &mut Out) {

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::Dispatcher;
 use super::active::Phase;
 use super::out::Out;
-use super::{Dispatcher, Effect};
 use crate::job::{Reason, RunId, Status, StopCause};
 
 impl Dispatcher {
@@ -35,28 +35,7 @@ impl Dispatcher {
             .map(|live| live.run.id)
             .collect();
         for id in running {
-            self.stop(id, StopCause::Shutdown, out);
-        }
-    }
-
-    /// Tells the runner to stop a run, once.
-    pub(super) fn stop(&mut self, id: RunId, cause: StopCause, out: &mut Out) {
-        let Some(live) = self.active.get_mut(id) else {
-            return;
-        };
-        if live.phase == (Phase::Running { stopping: None }) {
-            live.phase = Phase::Running {
-                stopping: Some(cause),
-            };
-            if live.announced {
-                // The runner does not have it, and will not get it.
-                return;
-            }
-            out.push(Effect::Stop {
-                run: id,
-                attempt: live.run.attempts,
-                cause,
-            });
+            self.active.stop(id, StopCause::Shutdown, out);
         }
     }
 }

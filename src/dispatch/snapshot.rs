@@ -48,11 +48,13 @@ pub struct JobView {
     pub state: State,
     /// What is remembered of it: the pause and its end among others.
     pub flags: JobFlags,
-    /// The next instant that will fire; none when paused, disabled or finished.
+    /// The next instant that will fire, or at which a supervised job is started again; none when
+    /// paused, disabled or finished, and for what no clock makes run.
     pub next_fire: Option<Timestamp>,
     /// Runs that the runner has.
     pub running: usize,
-    /// Runs that wait for a slot, or in line to be caught up.
+    /// Runs that wait: for a slot, for others of the job, for their next attempt, or in line to be
+    /// caught up.
     pub queued: usize,
 }
 
@@ -104,11 +106,15 @@ impl Dispatcher {
                 .map(|state| self.job_view(state))
                 .collect(),
             pools: pools
-                .map(|(name, pool)| PoolView {
-                    name: name.clone(),
-                    slots: pool.slots,
-                    used: pool.used,
-                    queued: pool.waiting.len(),
+                .map(|(name, pool)| {
+                    let (slots, used, queued) = pool.figures();
+                    let name = name.clone();
+                    PoolView {
+                        name,
+                        slots,
+                        used,
+                        queued,
+                    }
                 })
                 .collect(),
             paused: self.paused,
@@ -133,12 +139,15 @@ impl Dispatcher {
                     .is_some_and(|live| matches!(live.phase, Phase::Running { .. }))
             })
             .count();
-        let queued = state.running.len() - running + state.in_line.len();
+        let put_off = usize::try_from(state.put_off).unwrap_or(usize::MAX);
+        let waiting = state.running.len() - running + state.behind.len() + state.in_line.len();
+        let queued = waiting.saturating_add(put_off);
         let paused = state.is_paused(self.paused);
-        let next = state.next_fire();
+        let by_clock = state.plan.when.schedule().is_some();
+        let next = state.next_fire().or(state.restart_at);
         let shown = if !state.plan.enabled {
             State::Disabled
-        } else if next.is_none() && running + queued == 0 {
+        } else if by_clock && next.is_none() && running + queued == 0 {
             State::Finished
         } else if paused {
             State::Paused

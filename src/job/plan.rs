@@ -67,6 +67,11 @@ impl Plan {
         self.schedule()?.next_after(t)
     }
 
+    /// The first instant later than `t` that its schedule names and no calendar excludes.
+    pub fn next_firing_after(&self, t: Timestamp) -> Option<Timestamp> {
+        self.schedule()?.next_firing_after(t)
+    }
+
     /// When a fire of this nominal instant is due: with the job's jitter.
     pub fn due_at(&self, nominal: Timestamp) -> Timestamp {
         self.schedule().map_or(nominal, |it| it.due_at(nominal))

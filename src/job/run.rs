@@ -116,6 +116,8 @@ impl Reason {
     pub const REQUESTED: &str = "requested";
     /// Its job left the config while it was queued.
     pub const JOB_REMOVED: &str = "job_removed";
+    /// The daemon started again, and with it a new run of a job that runs from its start on.
+    pub const RESTARTED: &str = "restarted";
     /// A newer fire of its job took its place.
     pub const REPLACED: &str = "replaced";
     /// As many runs of the job wait already as may.

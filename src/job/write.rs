@@ -75,9 +75,9 @@ pub struct JobFlags {
     pub pause_reason: Option<String>,
     /// Who paused it.
     pub paused_by: Option<String>,
-    /// The ends of other jobs that it has seen since it last started, by the job's name: which run.
-    /// Of a job that runs `after` others.
-    pub seen: BTreeMap<JobName, RunId>,
+    /// The ends of other jobs that it has seen since it last started, by the job's name: of which
+    /// run, and when. Of a job that runs `after` others.
+    pub seen: BTreeMap<JobName, (RunId, Timestamp)>,
     /// Instants that nobody watched and that are still to be caught up, oldest first: each stretch
     /// goes from later than its first time up to its second. They have no rows yet.
     pub backlog: Vec<(Timestamp, Timestamp)>,

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::Schedule;
 
-/// Instants of schedules in order; those of one instant in the order in which their schedules were
-/// given. Each step asks one schedule for one instant, so taking the first few costs little however
-/// many schedules there are.
+/// Instants of schedules in order, without those that a calendar excludes; those of one instant in
+/// the order in which their schedules were given. Each step asks one schedule for one instant, so
+/// taking the first few costs little however many schedules there are.
 #[derive(Debug)]
 pub struct Agenda<'a, K> {
     entries: Vec<(K, &'a Schedule)>,
@@ -37,7 +37,7 @@ impl<'a, K: Clone> Iterator for Agenda<'a, K> {
     fn next(&mut self) -> Option<Self::Item> {
         let Reverse((instant, number)) = self.coming.pop()?;
         let (key, schedule) = self.entries.get(number)?;
-        if let Some(next) = schedule.next_after(instant) {
+        if let Some(next) = schedule.next_firing_after(instant) {
             self.coming.push(Reverse((next, number)));
         }
         Some((instant, key.clone(), schedule))
@@ -59,6 +59,7 @@ mod tests {
             start: None,
             end: None,
             jitter: Duration::ZERO,
+            exclude: Vec::new(),
         };
         Schedule::new(spec, "a").unwrap()
     }

@@ -1,8 +1,10 @@
 //! WHEN: what names instants. Pure: `now` never appears, only "after this instant".
 
 mod agenda;
+mod calendar;
 mod cron;
 mod duration;
+mod exclusion;
 mod interval;
 mod spec;
 mod steady;
@@ -17,9 +19,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 pub use agenda::Agenda;
+pub use calendar::{Calendar, DaysError};
 use cron::Cron;
 pub use cron::CronError;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use exclusion::FIRING_HORIZON;
 use interval::Interval;
 pub use spec::{Rule, ScheduleSpec};
 use zone::Zone;
@@ -160,16 +164,22 @@ impl Schedule {
         }
     }
 
-    /// The same in words, such as "at 02:30 every day".
+    /// The same in words, such as "at 02:30 every day, except on days of holidays".
     pub fn text(&self) -> String {
-        match &self.0.rule {
+        let mut text = match &self.0.rule {
             Compiled::Cron(list) => list.iter().map(Cron::text).collect::<Vec<_>>().join("; "),
             Compiled::Every(interval) => interval.text(),
             Compiled::At(at) => {
                 let offset = self.zone().to_offset(*at);
                 format!("once, at {}", at.display_with_offset(offset))
             }
+        };
+        let names: Vec<_> = self.0.spec.exclude.iter().map(|it| it.name()).collect();
+        if !names.is_empty() {
+            text.push_str(", except on days of ");
+            text.push_str(&names.join(", "));
         }
+        text
     }
 
     /// The zone that cron expressions are read in, and calendars of every kind of schedule.

@@ -1,9 +1,12 @@
 //! A schedule as data: what the config means and what the ledger's schedule history keeps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::Calendar;
 
 /// Everything that decides which instants a job names. Kept in the ledger, so that an audit can
 /// walk a schedule as it was then: fields may be added (with a serde default), never renamed.
@@ -23,6 +26,23 @@ pub struct ScheduleSpec {
     /// The most that a start is put off, spread over jobs by name.
     #[serde(default)]
     pub jitter: Duration,
+    /// The calendars on whose days it does not run, by local date in `timezone`. They take no part
+    /// in which instants are named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Arc<Calendar>>,
+}
+
+impl ScheduleSpec {
+    /// Whether both name the same instants, due at the same times: calendars and the version of the
+    /// zone database are left aside.
+    pub fn names_the_same(&self, other: &Self) -> bool {
+        let naming = |spec: &Self| Self {
+            tzdb: None,
+            exclude: Vec::new(),
+            ..spec.clone()
+        };
+        naming(self) == naming(other)
+    }
 }
 
 /// What names instants.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::health::HealthCell;
@@ -39,8 +40,8 @@ struct Shared {
 pub struct Recovered {
     /// What is remembered of each job ever seen.
     pub flags: BTreeMap<JobName, JobFlags>,
-    /// The schedule that each job had to the end.
-    pub schedules: BTreeMap<JobName, ScheduleSpec>,
+    /// The schedule that each job had to the end, and later than when it counted.
+    pub schedules: BTreeMap<JobName, (Timestamp, ScheduleSpec)>,
     /// Runs that are `scheduled`, `queued` or `running`, and fires that the last shutdown made
     /// `missed`, oldest first.
     pub live: Vec<Run>,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::job::{JobName, Run, Status, Trigger};
+use crate::job::{JobFlags, JobName, Run, Status, Trigger};
 use crate::schedule::ScheduleSpec;
 
 /// Which runs are wanted; the default wants all but those still `scheduled`.
@@ -144,6 +144,22 @@ pub struct Stretch {
     pub to: Option<Timestamp>,
     /// What named the instants.
     pub spec: ScheduleSpec,
+}
+
+/// What the ledger has of one job around one instant, all of one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobRecord {
+    /// What is remembered of it; none: the ledger has never heard of it.
+    pub flags: Option<JobFlags>,
+    /// Up to where retention has removed its rows, if it has removed any.
+    pub pruned_through: Option<Timestamp>,
+    /// The row that holds the instant: that of its fire, or a span that it lies in.
+    pub holding: Option<Run>,
+    /// The newest rows up to then, whatever made them, newest first; spans by their first instant.
+    pub earlier: Vec<Run>,
+    /// The newest run up to then that ended as `succeeded`, `failed`, `timed_out`, `cancelled` or
+    /// `lost`.
+    pub last_ended: Option<Run>,
 }
 
 /// What a check of the ledger's files found.

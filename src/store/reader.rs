@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::sqlite::{self, Connection};
 use super::{
-    AuditReport, AuditScope, CheckReport, Cursor, JobStatistics, Jobs, LastRuns, Page, RunFilter,
-    StoreError, StoredOutput, Stretch,
+    AuditReport, AuditScope, CheckReport, Cursor, JobRecord, JobStatistics, Jobs, LastRuns, Page,
+    RunFilter, StoreError, StoredOutput, Stretch,
 };
 use crate::job::{Attempt, JobName, Run, RunId};
 
@@ -101,6 +102,17 @@ impl Reader {
     /// The schedules that a job had, oldest first, as far back as its account goes.
     pub async fn schedule_history(&self, job: JobName) -> Result<Vec<Stretch>, StoreError> {
         self.ask(move |it| sqlite::schedule_history(it, &job)).await
+    }
+
+    /// What there is of a job: the row that holds `instant`, and the newest rows up to `around`.
+    pub async fn job_record(
+        &self,
+        job: JobName,
+        instant: Option<Timestamp>,
+        around: Timestamp,
+    ) -> Result<JobRecord, StoreError> {
+        self.ask(move |it| sqlite::job_record(it, &job, instant, around))
+            .await
     }
 
     /// Holds the ledger against the schedules as they stood over time.

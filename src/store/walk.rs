@@ -218,6 +218,7 @@ mod tests {
             start: None,
             end: None,
             jitter: Duration::ZERO,
+            exclude: Vec::new(),
         };
         Known {
             from: t(from),

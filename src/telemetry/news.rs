@@ -36,11 +36,17 @@ fn tell(event: &Event) {
             };
             tracing::info!(by, "{what}");
         }
+        EventKind::ClockStepped { by_s } if *by_s < 0.0 => {
+            tracing::warn!(
+                by_s,
+                "the wall clock went back; what has run does not run again"
+            );
+        }
         EventKind::ClockStepped { by_s } => {
             tracing::warn!(
                 by_s,
-                "the wall clock moved by itself, or the machine slept; instants in between were \
-                 not watched, and catch_up decides"
+                "the wall clock went forward by itself, or the machine slept; instants in between \
+                 were not watched, and catch_up decides"
             );
         }
         // Whoever reloads says how it went, and what changed.

@@ -241,6 +241,7 @@ fn a_token_for_some_jobs_sees_no_others() {
     for path in [
         "/api/v1/jobs/beat".to_owned(),
         "/api/v1/jobs/beat/runs".to_owned(),
+        "/api/v1/jobs/beat/why".to_owned(),
         format!("/api/v1/runs/{runs}"),
         format!("/api/v1/runs/{runs}/output"),
         "/api/v1/audit?job=beat".to_owned(),

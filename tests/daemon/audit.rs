@@ -9,7 +9,7 @@ use super::api::Api;
 use super::daemon::wait_until;
 use super::http::Door;
 
-fn audit(arguments: &[&str]) -> Output {
+pub fn audit(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_punctual"))
         .arg("audit")
         .args(arguments)

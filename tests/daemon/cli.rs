@@ -20,24 +20,24 @@ fn command(place: &Place, arguments: &[&str]) -> Command {
     command
 }
 
-fn punctual(place: &Place, arguments: &[&str]) -> Output {
+pub fn punctual(place: &Place, arguments: &[&str]) -> Output {
     command(place, arguments).output().unwrap()
 }
 
 /// Its standard output, when all went well.
-fn said(place: &Place, arguments: &[&str]) -> String {
+pub fn said(place: &Place, arguments: &[&str]) -> String {
     let output = punctual(place, arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn json(place: &Place, arguments: &[&str]) -> Value {
+pub fn json(place: &Place, arguments: &[&str]) -> Value {
     let text = said(place, &[arguments, &["--json"]].concat());
     serde_json::from_str(&text).unwrap()
 }
 
 /// Exit code, standard output, standard error.
-fn ended(output: &Output) -> (Option<i32>, String, String) {
+pub fn ended(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (
         output.status.code(),

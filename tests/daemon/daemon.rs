@@ -206,9 +206,14 @@ impl Daemon {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many files and sockets it has open.
     pub fn descriptors(&self) -> usize {
-        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));
         open.unwrap().count()
     }
 

@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test: a panic is the report")]
 
 mod daemon;
+mod faked_clock;
 mod http;
 
 mod api;
 mod api_limits;
 mod audit;
 mod cli;
+mod clock_changes;
 mod crash;
 mod events;
 mod fires;
@@ -17,3 +19,4 @@ mod reload;
 mod repeats;
 mod shutdown;
 mod systemd;
+mod why;

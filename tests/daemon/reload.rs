@@ -164,6 +164,40 @@ fn changed_files_are_taken_when_the_config_says_so() {
     assert_eq!(jobs(&place), ["beat", "more"]);
 }
 
+#[test]
+fn a_changed_calendar_is_taken_when_the_config_says_so() {
+    let calendar = |day: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:{day}\r\n\
+             RRULE:FREQ=YEARLY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let text = format!(
+        "[scheduler]\nwatch_config = true\n{BEAT}[calendars.holidays]\n\
+         file = \"calendars/holidays.ics\"\n[jobs.yearly]\ncron = \"0 12 24,25 12 *\"\n\
+         timezone = \"UTC\"\nshell = ':'\nexclude = [\"holidays\"]\n"
+    );
+    let place = Place::new(&text);
+    let file = place.path("calendars/holidays.ics");
+    std::fs::create_dir(place.path("calendars")).unwrap();
+    std::fs::write(&file, calendar("20201224")).unwrap();
+    let mut daemon = place.start();
+    let days = || {
+        let job = door(&place).get("/api/v1/jobs/yearly").send().json();
+        let fires = job["next_fires"].as_array().unwrap().iter().skip(1);
+        let days = fires.map(|fire| fire.as_str().unwrap()[5..10].to_owned());
+        days.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(days(), ["12-25".to_owned()].into());
+    std::fs::write(&file, calendar("20201225")).unwrap();
+    daemon.wait_for_log("configuration reloaded");
+    assert_eq!(days(), ["12-24".to_owned()].into());
+    // A broken one changes nothing, and is told with its place.
+    std::fs::write(&file, "BEGIN:VCALENDAR\r\nVERSION:3.0\r\nEND:VCALENDAR\r\n").unwrap();
+    daemon.wait_for_log("holidays.ics:2:1: VERSION");
+    assert_eq!(days(), ["12-24".to_owned()].into());
+}
+
 /// Writes the config beside, and renames it into place.
 fn replace(place: &Place, jobs: &str) {
     let aside: PathBuf = place.path("config.toml");

@@ -1,6 +1,7 @@
 //! A ledger in memory that keeps the contract of `job::Write`, and audits itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -98,7 +99,7 @@ impl Ledger {
             let after_shutdown = run.trigger == Trigger::CatchUp && at_shutdown(known);
             known.status == Status::Scheduled || again || after_shutdown
         });
-        let in_a_span = run.trigger != Trigger::Manual
+        let in_a_span = of_schedule(run)
             && self.account(&run.job).any(|row| {
                 row.span.is_some_and(|span| {
                     row.scheduled_at <= run.scheduled_at && run.scheduled_at <= span.last
@@ -112,10 +113,10 @@ impl Ledger {
     }
 
     fn put(&mut self, run: Run) {
-        if let Some(known) = self.runs.get(&run.id) {
+        if let Some(known) = self.runs.get(&run.id).filter(|known| of_schedule(known)) {
             self.fires.remove(&(known.job.clone(), known.scheduled_at));
         }
-        if run.trigger != Trigger::Manual && run.span.is_none() {
+        if of_schedule(&run) && run.span.is_none() {
             let before = self
                 .fires
                 .insert((run.job.clone(), run.scheduled_at), run.id);
@@ -137,15 +138,15 @@ impl Ledger {
     }
 
     /// What the next life is told.
-    pub fn memory(&self, marked: &BTreeSet<RunId>, same_boot: bool) -> Memory {
+    pub fn memory(&self, marked: &BTreeSet<(RunId, u32)>, same_boot: bool) -> Memory {
         let live = self
             .runs
             .values()
             .filter(|run| !run.status.is_final() || at_shutdown(run));
         let attempts = self.attempts.values();
         let schedules = self.history.iter().filter_map(|(job, stretches)| {
-            let (_, newest) = stretches.last_key_value()?;
-            Some((job.clone(), newest.as_ref()?.0.clone()))
+            let (since, newest) = stretches.last_key_value()?;
+            Some((job.clone(), (*since, newest.as_ref()?.0.clone())))
         });
         Memory {
             flags: self.flags.clone(),
@@ -165,7 +166,7 @@ impl Ledger {
     fn account(&self, job: &JobName) -> impl Iterator<Item = &Run> {
         self.runs
             .values()
-            .filter(move |run| run.job == *job && run.trigger != Trigger::Manual)
+            .filter(move |run| run.job == *job && of_schedule(run))
     }
 
     /// The instants that a job's schedules named in (`after`, `through`].
@@ -231,10 +232,29 @@ impl Ledger {
                 unseen.remove(&t);
             }
         }
+        for (after, through) in &flags.backlog {
+            let put_off: Vec<_> = unseen
+                .range((Excluded(*after), Included(*through)))
+                .copied()
+                .collect();
+            if put_off.last() != Some(through) {
+                problems.push(format!(
+                    "{job}: {through} is put off and no instant, or has a row"
+                ));
+            }
+            for t in put_off {
+                unseen.remove(&t);
+            }
+        }
         let lost = unseen.range(..=flags.decided_through);
         problems.extend(lost.map(|t| format!("{job}: {t} is decided and has no row")));
         problems
     }
+}
+
+/// Whether a row accounts for instants.
+fn of_schedule(run: &Run) -> bool {
+    matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp)
 }
 
 /// A claim that a shutdown took the chance to run from.

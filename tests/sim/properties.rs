@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use punctual::job::{JobName, Status, Trigger};
+use punctual::job::{ConcurrencyPolicy, JobName, Status, Trigger};
 
-use crate::random::{Draft, History, act, draft, history, may_die, wakes};
+use crate::random::{Draft, History, Occasion, act, draft, history, wakes};
 use crate::world::{Commit, UnderWay, Wake, World};
 
 fn config() -> Config {
@@ -43,9 +43,6 @@ proptest! {
         durable in any::<bool>(),
     ) {
         let mut world = played(&history);
-        if !may_die(&world) {
-            return Ok(());
-        }
         world.run_until(world.elapsed() + Duration::from_millis(more));
         world.kill(if durable { UnderWay::Durable } else { UnderWay::Lost });
         world.check();
@@ -74,7 +71,13 @@ proptest! {
 /// A job whose runs come to the same end however late they start.
 fn unhurried(draft: &Draft) -> Draft {
     Draft {
-        allow: true,
+        occasion: Occasion::Clock,
+        excludes: None,
+        policy: ConcurrencyPolicy::Allow,
+        retries: 0,
+        total: None,
+        timeout: None,
+        codes: vec![0],
         deadline: None,
         pool: false,
         ..draft.clone()

@@ -6,17 +6,20 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use punctual::dispatch::Command;
-use punctual::job::{CatchUpMode, ConcurrencyPolicy, Plan, Pool};
-use punctual::schedule::Rule;
+use punctual::job::{CatchUpMode, ConcurrencyPolicy, Plan, Pool, Restart, Status, Upstream, When};
+use punctual::schedule::{Calendar, Rule};
 
-use crate::words::{job_name, plan, time};
+use crate::words::{job_name, plan, schedule, time};
 use crate::world::{Behaviour, Commit, UnderWay, Wake, World};
 
 /// The names that jobs and their targets are drawn from.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// When histories begin.
-const ORIGIN: &str = "12:00:00";
+const ORIGIN: &str = "11:59:52";
+
+/// A zone whose midnight comes soon after that.
+const MIDNIGHT_AT_NOON: &str = "Etc/GMT-12";
 
 /// A job as drawn.
 #[allow(clippy::struct_excessive_bools, reason = "each is drawn for itself")]
@@ -24,7 +27,17 @@ const ORIGIN: &str = "12:00:00";
 pub struct Draft {
     pub every: Option<Duration>,
     pub at: Duration,
-    pub allow: bool,
+    pub occasion: Occasion,
+    /// Whether the day before midnight, or the one after it, is excluded.
+    pub excludes: Option<&'static str>,
+    pub policy: ConcurrencyPolicy,
+    pub queue_limit: u32,
+    pub retries: u32,
+    pub delay: Duration,
+    pub total: Option<Duration>,
+    pub codes: Vec<i32>,
+    pub timeout: Option<Duration>,
+    pub dies_in: Duration,
     pub max: u32,
     pub deadline: Option<Duration>,
     pub catch_up: CatchUpMode,
@@ -35,6 +48,15 @@ pub struct Draft {
     pub jitter: Duration,
     pub lasts: Duration,
     pub starts: bool,
+}
+
+/// What makes a drafted job run.
+#[derive(Debug, Clone)]
+pub enum Occasion {
+    Clock,
+    Startup(Restart),
+    /// After the jobs before it in the list, with this end.
+    After(Status),
 }
 
 /// One thing that happens.
@@ -79,7 +101,7 @@ pub fn draft() -> impl Strategy<Value = Draft> {
         prop_oneof![3 => Just(Duration::ZERO), 1 => ms(1..4000)],
     );
     let limits = (
-        any::<bool>(),
+        policy(),
         1..3_u32,
         prop_oneof![2 => Just(None), 1 => ms(1..3000).prop_map(Some)],
         any::<bool>(),
@@ -97,25 +119,77 @@ pub fn draft() -> impl Strategy<Value = Draft> {
         ms(0..3000),
         prop::bool::weighted(0.9),
     );
-    (timing, limits, rest).prop_map(|((every, at, jitter), limits, rest)| {
-        let (allow, max, deadline, pool, priority) = limits;
-        let (catch_up, limit, enabled, lasts, starts) = rest;
-        Draft {
-            every,
-            at,
-            allow,
-            max,
-            deadline,
-            catch_up,
-            limit,
-            pool,
-            priority,
-            enabled,
-            jitter,
-            lasts,
-            starts,
-        }
-    })
+    let attempts = (
+        0..3_u32,
+        prop_oneof![Just(Duration::ZERO), ms(1..4000)],
+        prop_oneof![2 => Just(None), 1 => ms(100..6000).prop_map(Some)],
+        prop::collection::vec(prop_oneof![3 => Just(0), 2 => Just(1)], 1..4),
+        prop_oneof![2 => Just(None), 1 => ms(0..2000).prop_map(Some)],
+        prop_oneof![2 => ms(0..20), 1 => ms(0..3000)],
+    );
+    let occasion = (occasion(), excludes());
+    (timing, limits, rest, attempts, occasion).prop_map(
+        |((every, at, jitter), limits, rest, attempts, occasion)| {
+            let (occasion, excludes) = occasion;
+            let (policy, max, deadline, pool, priority) = limits;
+            let (retries, delay, total, codes, timeout, dies_in) = attempts;
+            let (catch_up, limit, enabled, lasts, starts) = rest;
+            Draft {
+                every,
+                at,
+                occasion,
+                excludes,
+                policy,
+                queue_limit: max,
+                retries,
+                delay,
+                total,
+                codes,
+                timeout,
+                dies_in,
+                max,
+                deadline,
+                catch_up,
+                limit,
+                pool,
+                priority,
+                enabled,
+                jitter,
+                lasts,
+                starts,
+            }
+        },
+    )
+}
+
+fn policy() -> impl Strategy<Value = ConcurrencyPolicy> {
+    prop_oneof![
+        Just(ConcurrencyPolicy::Forbid),
+        Just(ConcurrencyPolicy::Queue),
+        Just(ConcurrencyPolicy::Replace),
+        Just(ConcurrencyPolicy::Allow),
+    ]
+}
+
+fn excludes() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![
+        4 => Just(None),
+        1 => Just(Some("2026-11-22")),
+        1 => Just(Some("2026-11-23")),
+    ]
+}
+
+fn occasion() -> impl Strategy<Value = Occasion> {
+    let restart = prop_oneof![
+        Just(Restart::Never),
+        Just(Restart::OnFailure),
+        Just(Restart::Always)
+    ];
+    prop_oneof![
+        6 => Just(Occasion::Clock),
+        1 => restart.prop_map(Occasion::Startup),
+        2 => prop::sample::select(&Upstream::ENDS).prop_map(Occasion::After),
+    ]
 }
 
 fn jobs() -> impl Strategy<Value = Vec<Option<Draft>>> {
@@ -186,11 +260,35 @@ impl Draft {
         let at = time(ORIGIN) + SignedDuration::try_from(self.at).unwrap();
         let rule = self.every.map_or(Rule::At(at), Rule::Every);
         let mut plan = plan(name, rule, self.jitter);
-        plan.concurrency_policy = if self.allow {
-            ConcurrencyPolicy::Allow
-        } else {
-            ConcurrencyPolicy::Forbid
-        };
+        if let Some(day) = self.excludes {
+            let mut spec = plan.schedule().unwrap().spec().clone();
+            MIDNIGHT_AT_NOON.clone_into(&mut spec.timezone);
+            let days = [day.parse().unwrap()];
+            spec.exclude.push(Arc::new(Calendar::new("c", days)));
+            plan.when = schedule(name, spec);
+        }
+        plan.concurrency_policy = self.policy;
+        plan.queue_limit = self.queue_limit;
+        plan.retry.max_retries = self.retries;
+        plan.retry.initial_delay = self.delay;
+        plan.total_timeout = self.total;
+        match &self.occasion {
+            Occasion::Clock => {}
+            Occasion::Startup(restart) => {
+                plan.when = When::Startup(*restart);
+                // As the config demands.
+                plan.retry.max_retries = 0;
+                plan.retry.initial_delay = self.delay.max(Duration::from_millis(100));
+            }
+            Occasion::After(status) => {
+                let before = NAMES.iter().take_while(|other| **other != name);
+                let upstream = |other: &&str| Upstream {
+                    job: job_name(other),
+                    status: *status,
+                };
+                plan.when = When::After(before.map(upstream).collect());
+            }
+        }
         plan.max_concurrent = self.max;
         plan.starting_deadline = self.deadline;
         plan.catch_up.mode = self.catch_up;
@@ -202,8 +300,10 @@ impl Draft {
         }
         let behaviour = Behaviour {
             lasts: self.lasts,
-            code: 0,
+            codes: self.codes.clone(),
             starts: self.starts,
+            timeout: self.timeout,
+            dies_in: self.dies_in,
         };
         (Arc::new(plan), behaviour)
     }
@@ -230,6 +330,7 @@ fn configure(world: &mut World, jobs: &[Option<Draft>], slots: u32) {
             let plan = Arc::make_mut(&mut plan);
             plan.concurrency_policy = known.concurrency_policy;
             plan.max_concurrent = known.max_concurrent;
+            plan.queue_limit = known.queue_limit;
         }
         world.policies.insert(plan.name.clone(), plan.clone());
         world.add_job(plan, behaviour);
@@ -238,18 +339,8 @@ fn configure(world: &mut World, jobs: &[Option<Draft>], slots: u32) {
     world.pools.insert(name.clone(), Pool { name, slots });
 }
 
-/// Whether the daemon may die now. After a clock that went back, a reload and a crash the ledger
-/// cannot tell any more which schedule an instant still to come had been named by.
-pub fn may_die(world: &World) -> bool {
-    !(world.went_back && world.reloaded)
-}
-
 /// Does one thing.
 pub fn act(world: &mut World, deed: &Deed) {
-    let dies = matches!(deed, Deed::Kill(..) | Deed::Reboot(_) | Deed::Drain(..));
-    if dies && !may_die(world) {
-        return;
-    }
     let job = |n: usize| job_name(NAMES[n]);
     match deed {
         Deed::Pause(n, until) => {
@@ -282,7 +373,6 @@ pub fn act(world: &mut World, deed: &Deed) {
         Deed::Reload(jobs, slots) => {
             configure(world, jobs, *slots);
             world.reload();
-            world.reloaded = true;
         }
         Deed::Kill(under_way, down) => {
             world.kill(*under_way);
@@ -300,7 +390,6 @@ pub fn act(world: &mut World, deed: &Deed) {
         }
         Deed::Clock(by) => {
             world.step_clock(SignedDuration::from_millis(*by));
-            world.went_back |= *by < 0;
         }
         Deed::Suspend(span) => world.suspend(*span),
         Deed::Commits(commits) => world.commits.clone_from(commits),

@@ -25,7 +25,7 @@ pub fn render(world: &World) -> String {
     let mut text = String::new();
     let mut open: Option<Line> = None;
     for run in rows {
-        let key = (run.job.to_string(), outcome(run));
+        let key = (run.job.to_string(), outcome(run) + &attempts(run, world));
         match &mut open {
             Some((job, times, how)) if *job == key.0 && *how == key.1 => {
                 times.push(times_of(run));
@@ -62,14 +62,21 @@ fn flush(text: &mut String, line: Option<Line>) {
 }
 
 fn times_of(run: &Run) -> String {
-    let first = if run.trigger == Trigger::Manual {
+    let first = if !matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp) {
         at_hundredths(run.scheduled_at)
     } else {
         show_time(run.scheduled_at)
     };
     match run.span {
         Some(span) if span.count == 1 && span.last == run.scheduled_at => format!("[{first}]"),
-        Some(span) => format!("[{first}..{} x{}]", show_time(span.last), span.count),
+        Some(span) => {
+            let last = if run.trigger == Trigger::Schedule {
+                show_time(span.last)
+            } else {
+                at_hundredths(span.last)
+            };
+            format!("[{first}..{last} x{}]", span.count)
+        }
         None => first,
     }
 }
@@ -100,6 +107,17 @@ fn outcome(run: &Run) -> String {
         let _ = write!(how, " {name}={value}");
     }
     how
+}
+
+/// When each attempt started, if there were several.
+fn attempts(run: &Run, world: &World) -> String {
+    if run.attempts < 2 {
+        return String::new();
+    }
+    let first = (run.id, 0);
+    let all = world.ledger.attempts.range(first..=(run.id, run.attempts));
+    let starts: Vec<_> = all.map(|(_, it)| at_hundredths(it.started_at)).collect();
+    format!(", attempts {}", starts.join(" "))
 }
 
 /// Hundredths of a second: how long a commit takes is not what a scenario is about.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use punctual::job::{
     Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobName, KeepOutput,
-    OutputLimits, Param, Plan, Process, Retry, Signal, When,
+    OutputLimits, Param, Plan, Process, Restart, Retry, Signal, Status, Upstream, When,
 };
-use punctual::schedule::{Rule, Schedule, ScheduleSpec};
+use punctual::schedule::{Calendar, Rule, Schedule, ScheduleSpec};
 
 use crate::world::Behaviour;
 
@@ -118,10 +118,11 @@ fn spec(rule: Rule) -> ScheduleSpec {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     }
 }
 
-fn schedule(name: &str, spec: ScheduleSpec) -> When {
+pub fn schedule(name: &str, spec: ScheduleSpec) -> When {
     When::Schedule(Arc::new(Schedule::new(spec, name).unwrap()))
 }
 
@@ -131,12 +132,17 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
     let mut words = words.iter().map(String::as_str);
     let mut next = || words.next();
     let name = next().unwrap();
-    let rule = match next() {
-        Some("every") => Rule::Every(duration(next().unwrap())),
-        Some("at") => Rule::At(time(next().unwrap())),
-        Some("cron") => Rule::Cron(vec![next().unwrap().to_owned()]),
+    // What is no schedule has one for as long as it is read.
+    let mut rule = Rule::At(Timestamp::UNIX_EPOCH);
+    let mut event = None;
+    match next() {
+        Some("every") => rule = Rule::Every(duration(next().unwrap())),
+        Some("at") => rule = Rule::At(time(next().unwrap())),
+        Some("cron") => rule = Rule::Cron(vec![next().unwrap().to_owned()]),
+        Some("startup") => event = Some(When::Startup(Restart::Never)),
+        Some("after") => event = Some(When::After(upstreams(next().unwrap()))),
         other => panic!("{other:?} is no schedule"),
-    };
+    }
     let mut plan = plan(name, rule.clone(), Duration::ZERO);
     let mut spec = spec(rule);
     let mut behaviour = Behaviour::default();
@@ -144,10 +150,39 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
         let mut value = || next().unwrap_or_else(|| panic!("{word} wants a value"));
         match word {
             "lasts" => behaviour.lasts = duration(value()),
-            "exits" => behaviour.code = value().parse().unwrap(),
+            "exits" => {
+                let codes = value().split(',').map(|code| code.parse().unwrap());
+                behaviour.codes = codes.collect();
+            }
+            "dies-in" => behaviour.dies_in = duration(value()),
+            "timeout" => behaviour.timeout = Some(duration(value())),
             "cannot-start" => behaviour.starts = false,
             "max" => plan.max_concurrent = value().parse().unwrap(),
             "allow" => plan.concurrency_policy = ConcurrencyPolicy::Allow,
+            "queue" => {
+                plan.concurrency_policy = ConcurrencyPolicy::Queue;
+                plan.queue_limit = value().parse().unwrap();
+            }
+            "replace" => plan.concurrency_policy = ConcurrencyPolicy::Replace,
+            "retries" => {
+                plan.retry.max_retries = value().parse().unwrap();
+                plan.retry.jitter = 0.0;
+            }
+            "delay" => {
+                plan.retry.initial_delay = duration(value());
+                plan.retry.jitter = 0.0;
+            }
+            "multiplier" => plan.retry.multiplier = value().parse().unwrap(),
+            "max-delay" => plan.retry.max_delay = duration(value()),
+            "retry-jitter" => plan.retry.jitter = value().parse().unwrap(),
+            "on" => plan.retry.on = vec![Status::parse(value()).unwrap()],
+            "codes" => {
+                let codes = value().split(',').map(|code| code.parse().unwrap());
+                plan.retry.on_exit_codes = codes.collect();
+            }
+            "total" => plan.total_timeout = Some(duration(value())),
+            "always" => event = Some(When::Startup(Restart::Always)),
+            "on-failure" => event = Some(When::Startup(Restart::OnFailure)),
             "deadline" => plan.starting_deadline = Some(duration(value())),
             "catch-up" => {
                 plan.catch_up.mode = match value() {
@@ -165,6 +200,11 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
             "jitter" => spec.jitter = duration(value()),
             "start" => spec.start = Some(time(value())),
             "end" => spec.end = Some(time(value())),
+            "exclude" => {
+                let (name, days) = value().split_once('=').unwrap();
+                let days = days.split(',').map(|day| day.parse().unwrap());
+                spec.exclude.push(Arc::new(Calendar::new(name, days)));
+            }
             "zone" => value().clone_into(&mut spec.timezone),
             "param" => {
                 let (name, pattern) = split_at(value(), '~');
@@ -174,8 +214,20 @@ pub fn job(text: &str) -> (Arc<Plan>, Behaviour) {
             other => panic!("{other:?} is no key of a job"),
         }
     }
-    plan.when = schedule(name, spec);
+    plan.when = event.unwrap_or_else(|| schedule(name, spec));
     (Arc::new(plan), behaviour)
+}
+
+/// `a,b:failed`: the jobs that one runs after, each with another end than success behind a colon.
+fn upstreams(text: &str) -> Vec<Upstream> {
+    let read = |item: &str| {
+        let (job, status) = item.split_once(':').unwrap_or((item, "succeeded"));
+        Upstream {
+            job: job_name(job),
+            status: Status::parse(status).unwrap(),
+        }
+    };
+    text.split(',').map(read).collect()
 }
 
 fn split_at(text: &str, at: char) -> (String, Option<String>) {

@@ -9,6 +9,7 @@ mod home;
 mod measure;
 mod opening;
 mod pages;
+mod record;
 mod retention;
 mod rows;
 mod writes;

@@ -117,6 +117,21 @@ async fn pages(home: &Home, filter: RunFilter, what: &str) {
     println!("300 pages of 100 runs, {what}: p50 {p50:?}, p99 {p99:?}");
 }
 
+/// What `why` reads, of a job with so many rows.
+async fn records(home: &Home, each: i64) {
+    let mut times = Vec::new();
+    for n in 0..300 {
+        let instant = t(1 + n * 7_919 % each * 10);
+        let begun = clock::monotonic();
+        let job = name("job-00007");
+        let record = home.reader.job_record(job, Some(instant), instant);
+        record.await.unwrap();
+        times.push(since(begun));
+    }
+    let (p50, p99) = (percentile(&mut times, 50), percentile(&mut times, 99));
+    println!("300 records of a job around an instant: p50 {p50:?}, p99 {p99:?}");
+}
+
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn a_million_rows() {
@@ -150,6 +165,7 @@ async fn a_million_rows() {
                 since(begun)
             );
         }
+        records(&home, 1_000_000 / jobs).await;
         let begun = clock::monotonic();
         home.reader.statistics(name("job-00007")).await.unwrap();
         println!("statistics of a job: {:?}", since(begun));

@@ -101,6 +101,7 @@ pub fn every(seconds: u64) -> ScheduleSpec {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     }
 }
 

@@ -75,7 +75,10 @@ async fn a_job_is_remembered() {
     let home = home.reopen().await;
     assert_eq!(home.recovered.flags[&name("a")], paused);
     assert_eq!(home.recovered.flags[&name("b")], flags("b", t(3)));
-    assert_eq!(home.recovered.schedules.get(&name("a")), Some(&every(5)));
+    assert_eq!(
+        home.recovered.schedules.get(&name("a")).map(|it| &it.1),
+        Some(&every(5))
+    );
     assert_eq!(home.recovered.schedules.get(&name("b")), None, "closed");
     assert!(home.recovered.scheduler_paused);
     home.write(vec![Write::SchedulerPaused(false)]).await;

@@ -168,9 +168,9 @@ impl From<JobStatistics> for Statistics {
     }
 }
 
-/// The instants from `first` on.
+/// The instants from `first` on, without those that a calendar excludes.
 pub fn next_fires(plan: &Plan, first: Option<Timestamp>) -> Vec<Time> {
-    std::iter::successors(first, |&instant| plan.next_after(instant))
+    std::iter::successors(first, |&instant| plan.next_firing_after(instant))
         .take(NEXT_FIRES)
         .map(Time)
         .collect()

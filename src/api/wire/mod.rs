@@ -8,6 +8,7 @@ mod job;
 mod run;
 mod status;
 mod time;
+mod why;
 
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ pub use job::{Job, JobDetail, State, next_fires};
 pub use run::{Attempt, Run, RunDetail};
 pub use status::{Fire, JobCounts, LastReload, Lateness, Node, Pool, Status};
 pub use time::{Time, between, seconds};
+pub use why::Why;
 
 /// A part of a list.
 #[derive(Debug, Serialize)]

@@ -33,34 +33,34 @@ struct Change {
 /// What the changes of the year ahead do to a job whose times of day are few enough to be meant:
 /// those of fixed expressions, and those of wildcards that lie within the change alone.
 pub(super) fn changes(plan: &Plan, now: Timestamp) -> Vec<String> {
-    let Some(spec) = plan.schedule().map(Schedule::spec) else {
+    let Some(schedule) = plan.schedule() else {
         return Vec::new();
     };
-    let (Rule::Cron(expressions), Ok(zone)) = (&spec.rule, TimeZone::get(&spec.timezone)) else {
+    let Rule::Cron(expressions) = &schedule.spec().rule else {
         return Vec::new();
     };
-    let coming = ahead(&zone, now);
+    let coming = ahead(schedule.zone(), now);
     if coming.is_empty() {
         return Vec::new();
     }
     let name = plan.name.as_str();
-    let (fixed, wildcards): (Vec<_>, Vec<_>) =
-        expressions.iter().cloned().partition(|text| is_fixed(text));
+    let fixed = fixed_local_times(expressions, name);
+    let wildcards = expressions.iter().filter(|text| !is_fixed(text));
     // Where one of them names all hours, no change takes them all.
-    let may_be_lost = !wildcards.iter().any(|text| names_all_hours(text));
-    let fixed = local_times(fixed, name);
-    let wildcards = if may_be_lost {
-        local_times(wildcards, name)
-    } else {
+    let wildcards = if wildcards.clone().any(|text| names_all_hours(text)) {
         None
+    } else {
+        local_times(wildcards.cloned().collect(), name)
     };
     let mut found = Vec::new();
     for change in coming {
-        let moved = fixed.as_ref().and_then(|it| of_fixed(it, &change, spec));
+        let moved = fixed
+            .as_ref()
+            .and_then(|it| of_fixed(it, &change, schedule));
         let lost = || {
             let lost = wildcards
                 .as_ref()
-                .and_then(|it| of_wildcards(it, &change, spec));
+                .and_then(|it| of_wildcards(it, &change, schedule));
             lost.filter(|_| {
                 fixed
                     .as_ref()
@@ -98,7 +98,7 @@ fn ahead(zone: &TimeZone, now: Timestamp) -> Vec<Change> {
 }
 
 /// What becomes of the first fixed time within the change.
-fn of_fixed(local: &Schedule, change: &Change, spec: &ScheduleSpec) -> Option<String> {
+fn of_fixed(local: &Schedule, change: &Change, schedule: &Schedule) -> Option<String> {
     let time = local
         .next_after(change.low - TICK)
         .filter(|&it| it < change.high)?;
@@ -109,9 +109,9 @@ fn of_fixed(local: &Schedule, change: &Change, spec: &ScheduleSpec) -> Option<St
     } else {
         first_pass.ok()
     };
-    runs.filter(|&runs| within(spec, runs))?;
+    runs.filter(|&runs| counts_at(schedule, runs))?;
     let (day, hours) = (civil(time).date(), hours(change));
-    let (zone, time) = (&spec.timezone, clock(time));
+    let (zone, time) = (schedule.timezone(), clock(time));
     Some(if change.skips {
         let first = clock(change.high);
         format!(
@@ -127,14 +127,14 @@ fn of_fixed(local: &Schedule, change: &Change, spec: &ScheduleSpec) -> Option<St
 }
 
 /// What becomes of a day whose times, all of wildcards, lie within the change.
-fn of_wildcards(local: &Schedule, change: &Change, spec: &ScheduleSpec) -> Option<String> {
+fn of_wildcards(local: &Schedule, change: &Change, schedule: &Schedule) -> Option<String> {
     let (begin, end) = day(change)?;
     let times = local.count(change.low - TICK, change.high - TICK);
     let all = local.count(begin - TICK, end - TICK);
-    if times == 0 || times < all || !within(spec, change.at) {
+    if times == 0 || times < all || !counts_at(schedule, change.at) {
         return None;
     }
-    let (day, hours, zone) = (civil(change.low).date(), hours(change), &spec.timezone);
+    let (day, hours, zone) = (civil(change.low).date(), hours(change), schedule.timezone());
     let first = clock(change.high);
     Some(if change.skips {
         format!(
@@ -160,8 +160,12 @@ fn day(change: &Change) -> Option<(Timestamp, Timestamp)> {
     Some((begin.timestamp(), end.timestamp()))
 }
 
-fn within(spec: &ScheduleSpec, instant: Timestamp) -> bool {
-    spec.start.is_none_or(|start| start <= instant) && spec.end.is_none_or(|end| instant < end)
+/// Whether an instant lies in the schedule's window, and on no day that is excluded.
+fn counts_at(schedule: &Schedule, instant: Timestamp) -> bool {
+    let spec = schedule.spec();
+    spec.start.is_none_or(|start| start <= instant)
+        && spec.end.is_none_or(|end| instant < end)
+        && schedule.excluded_by(instant).is_none()
 }
 
 fn civil(local: Timestamp) -> DateTime {
@@ -177,8 +181,14 @@ fn hours(change: &Change) -> String {
     format!("{} to {}", clock(change.low), clock(change.high))
 }
 
-/// Expressions of a job, read in UTC: the local times they name, each day alike.
-fn local_times(expressions: Vec<String>, name: &str) -> Option<Schedule> {
+/// The fixed-time expressions of a job, read in UTC: the local times they name, each day alike.
+pub(crate) fn fixed_local_times(expressions: &[String], name: &str) -> Option<Schedule> {
+    let fixed = expressions.iter().filter(|text| is_fixed(text));
+    local_times(fixed.cloned().collect(), name)
+}
+
+/// Expressions of a job, read in UTC.
+pub(crate) fn local_times(expressions: Vec<String>, name: &str) -> Option<Schedule> {
     if expressions.is_empty() {
         return None;
     }
@@ -189,6 +199,7 @@ fn local_times(expressions: Vec<String>, name: &str) -> Option<Schedule> {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     };
     Schedule::new(spec, name).ok()
 }

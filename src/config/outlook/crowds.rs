@@ -38,7 +38,8 @@ impl<'p> Crowds<'p> {
     /// As seen from `now`.
     pub(super) fn ahead(plans: impl Iterator<Item = &'p Plan>, now: Timestamp) -> Self {
         let coming = plans.map(|plan| {
-            let fires = std::iter::successors(plan.next_after(now), |&t| plan.next_after(t));
+            let fires =
+                std::iter::successors(plan.next_firing_after(now), |&t| plan.next_firing_after(t));
             let fires: Vec<_> = fires.take(FIRES).collect();
             let mut seconds: Vec<_> = fires.iter().map(|&t| second_of(plan.due_at(t))).collect();
             seconds.dedup();
@@ -161,8 +162,9 @@ impl Coming<'_> {
         });
         // With jitter a fire is due up to that much later than its instant, but before the next one,
         // so this is one of the newest two, or another within this second.
-        let mut due = nominal.map(|nominal| second_of(schedule.due_at(nominal)));
-        due.find(|&due| due <= second) == Some(second)
+        let mut due = nominal.map(|nominal| (nominal, second_of(schedule.due_at(nominal))));
+        due.find(|&(_, due)| due <= second)
+            .is_some_and(|(nominal, due)| due == second && schedule.excluded_by(nominal).is_none())
     }
 }
 

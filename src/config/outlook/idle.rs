@@ -52,10 +52,15 @@ pub(super) fn jobs(config: &Config, now: Timestamp) -> Vec<Warning> {
 /// Why no instant of its schedule is to come, if it has one.
 fn over(plan: &Plan, now: Timestamp) -> Option<String> {
     let schedule = plan.schedule()?;
-    if schedule.next_after(now).is_some() {
+    if schedule.next_firing_after(now).is_some() {
         return None;
     }
     Some(match schedule.spec().rule {
+        _ if schedule.next_after(now).is_some() => {
+            "its calendars exclude all that its schedule names for 50 years; choose others in \
+             `exclude`"
+                .to_owned()
+        }
         Rule::At(at) => format!(
             "its instant, {at}, is past: it will not run any more; correct the time, or remove the \
              job"

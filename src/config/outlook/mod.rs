@@ -1,8 +1,9 @@
 //! What lies ahead of a configuration that is valid: nights on which the clocks change, herds of
-//! jobs, pools that are too small, jobs that will not run. Pure: the instant to look from is an
+//! jobs, pools that are too small, jobs that will not run, calendars that are over. Pure: the instant to look from is an
 //! argument. That a job is due again while it may still run is told where its time limit is read
 //! (`overlap`), with the place.
 
+mod calendars;
 mod clocks;
 mod crowds;
 mod idle;
@@ -11,6 +12,8 @@ use jiff::Timestamp;
 
 use super::Config;
 use crate::job::{JobName, Plan};
+
+pub(crate) use clocks::{fixed_local_times, local_times};
 
 /// The most warnings of one kind; herds and clock changes repeat themselves.
 const MAX_WARNINGS: usize = 20;
@@ -45,10 +48,13 @@ pub fn ahead(config: &Config, now: Timestamp) -> Vec<Warning> {
     let crowds = crowds::Crowds::ahead(enabled().map(AsRef::as_ref), now);
     let herds = crowds.herds().into_iter().map(several);
     let pools = crowds.pools(&config.pools).into_iter().map(several);
+    let calendars = calendars::over(enabled().map(AsRef::as_ref), now);
+    let calendars = calendars.into_iter().map(several);
     let mut warnings = some(idle, "jobs that will not run");
     warnings.extend(some(changes, "such clock changes"));
     warnings.extend(some(herds, "such seconds"));
     warnings.extend(some(pools, "such pools"));
+    warnings.extend(some(calendars, "such calendars"));
     warnings
 }
 

@@ -367,9 +367,9 @@ fn the_reference_with_all_examples_is_valid() {
     for line in reference.lines() {
         let example = line
             .strip_prefix("# ")
-            .filter(|line| line.starts_with("[[") || line.split(' ').nth(1) == Some("="));
-        // What is told of two rivals, and tokens without a name, would not be a configuration.
-        let rival = ["cron", "at", "shell"]
+            .filter(|line| line.starts_with('[') || line.split(' ').nth(1) == Some("="));
+        // What is told of two rivals, and of a file that is not there, would not be a configuration.
+        let rival = ["cron", "at", "on", "restart", "after", "shell", "file"]
             .iter()
             .any(|key| example.is_some_and(|line| line.starts_with(&format!("{key} = "))));
         text.push_str(example.filter(|_| !rival).unwrap_or(line));
@@ -378,6 +378,7 @@ fn the_reference_with_all_examples_is_valid() {
     let config = valid(&text);
     assert_eq!(config.server.tokens.len(), 1);
     assert_eq!(config.node.name, "db1");
+    assert_eq!(config.calendars["holidays"].len(), 2);
     let plan = &config.jobs["example"];
     assert!(plan.schedule().unwrap().spec().start.is_some());
     assert!(process(plan).stdin.is_some());

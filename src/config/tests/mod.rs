@@ -3,6 +3,7 @@
 mod files;
 mod hostile;
 mod meaning;
+mod occasions;
 mod outlook;
 mod refusals;
 mod renderings;

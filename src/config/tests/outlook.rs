@@ -360,6 +360,68 @@ fn jobs_that_will_not_run_are_told_and_so_are_those_that_wait_for_them() {
 }
 
 #[test]
+fn days_that_are_excluded_are_no_fires() {
+    let holiday = "[calendars.c]\ndates = ['2026-01-02', '2026-03-29']\n";
+    let exclude = "exclude = ['c']";
+    let of_spring = "pool = 'db'\nend = '2026-06-01T00:00:00Z'";
+    let two = |more: &str| job("a", "0 4 2 1 *", of_spring) + &job("b", "0 4 * * *", more);
+    let pool = format!("{holiday}[pools.db]\nslots = 1\n");
+    let met = |more: &str| {
+        ahead_of(
+            "2026-01-01",
+            &(pool.clone() + &two(&format!("pool = 'db'\n{more}"))),
+        )
+    };
+    assert_eq!(met("").len(), 1);
+    assert_eq!(met(exclude), Vec::<String>::new());
+    // One whose next fires do not reach that far is asked all the same.
+    let far = |more: &str| {
+        let jobs = job("a", "0 4 29 3 *", of_spring)
+            + &job("b", "0 4 * * *", &format!("pool = 'db'\n{more}"));
+        ahead_of("2026-01-01", &(pool.clone() + &jobs))
+    };
+    assert_eq!(far("").len(), 1);
+    assert_eq!(far(exclude), Vec::<String>::new());
+
+    let night = job("a", "30 2 * * *", exclude);
+    let changes = ahead_of("2026-01-01", &format!("{holiday}{night}"));
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert!(changes[0].contains("on 2026-10-25"), "{changes:?}");
+    let wildcard = job("a", "*/30 2 * * *", exclude);
+    assert_eq!(
+        ahead_of("2026-01-01", &format!("{holiday}{wildcard}")).len(),
+        1
+    );
+
+    let never = format!(
+        "{holiday}{}",
+        job(
+            "a",
+            "0 4 29 3 * ",
+            "end = '2026-12-31T00:00:00Z'\nexclude = ['c']"
+        )
+    );
+    assert_eq!(
+        ahead_of("2026-01-01", &never),
+        [
+            "a: its calendars exclude all that its schedule names for 50 years; choose others in \
+          `exclude`"
+        ]
+    );
+    let over = ahead_of(
+        "2026-12-01",
+        &format!("{holiday}{}", job("a", "0 4 * * *", exclude)),
+    );
+    assert_eq!(
+        over,
+        [
+            "the calendar `c` has no day after 2026-03-29, so it excludes nothing any more: bring it \
+          up to date"
+        ]
+    );
+}
+
+#[test]
 fn of_many_warnings_some_are_shown_and_the_others_counted() {
     let jobs = (0..50).fold(String::new(), |jobs, n| {
         jobs + &format!("[jobs.p{n}]\nat = '2001-01-01T00:00:00Z'\nshell = 'true'\n")

@@ -57,10 +57,6 @@ fn defaults_of_what_is_not_there_yet_are_taken() {
         "placement = 'any'",
         "on_lost = 'leave'",
         "queue_limit = 3",
-        "restart = 'never'",
-        "exclude = []",
-        "retry = { max_retries = 0 }",
-        "retry = { initial_delay = '10s', multiplier = 2, max_delay = '5m', jitter = 0.1 }",
         "limits = {}",
         "notify = { on = ['failed'], to = [] }",
     ] {
@@ -69,7 +65,7 @@ fn defaults_of_what_is_not_there_yet_are_taken() {
     valid("[scheduler]\nwatch_config = false");
     valid("[node]\nlabels = []");
     valid("[pools.p]\nscope = 'node'");
-    valid("calendars = {}\nnotify = {}");
+    valid("notify = {}");
 }
 
 #[test]
@@ -84,11 +80,6 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
             "`umask` is a mode in octal digits, up to \"0777\"",
         ),
         ("umask = 77", "`umask` is a mode in quotes, not a number"),
-        (
-            "restart = 'on_failure'",
-            "`restart` is one of \"never\", \"on-failure\", \"always\"",
-        ),
-        ("on = 'boot'", "`on` is one of \"startup\""),
         (
             "placement = 'all'",
             "`placement` is one of \"any\", \"each\"",
@@ -105,22 +96,9 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
             "limits = { cpu = '1' }",
             "`cpu` is a share such as \"150%\"",
         ),
-        ("retry = 3", "`retry` is a table, not a number"),
-        (
-            "retry = { multiplier = 0.5 }",
-            "`multiplier` is a number between 1.0 and 100.0",
-        ),
-        (
-            "retry = { retries = 3 }",
-            "unknown key `retries` in [jobs.a.retry]",
-        ),
         (
             "ping = 'hc.example.org'",
             "`ping` is an address that begins with https:// or http://",
-        ),
-        (
-            "total_timeout = '0s'",
-            "`total_timeout` must be longer than nothing",
         ),
         (
             "notify = { on = ['fail'] }",
@@ -130,8 +108,6 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
     ] {
         assert_eq!(messages(&job(line)), [said], "{line}");
     }
-    let dates = "calendars = { h = { dates = ['2026-13-01'] } }";
-    assert!(messages(dates).contains(&"this is not a date".to_owned()));
 }
 
 #[test]

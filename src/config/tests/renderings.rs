@@ -26,7 +26,7 @@ fn complaints_read_well() {
         ),
         (
             "not_in_this_version",
-            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nuser = \"backup\"\nconcurrency_policy = \"replace\"\n",
+            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nuser = \"backup\"\nplacement = \"each\"\n",
         ),
         (
             "open_to_the_world",

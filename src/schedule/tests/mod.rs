@@ -1,5 +1,6 @@
 //! What schedules promise.
 
+mod excluded;
 mod properties;
 mod refused;
 
@@ -58,6 +59,7 @@ fn spec(rule: Rule, zone: &str) -> ScheduleSpec {
         start: None,
         end: None,
         jitter: Duration::ZERO,
+        exclude: Vec::new(),
     }
 }
 

@@ -76,12 +76,12 @@ fn night_expression() -> impl Strategy<Value = String> {
     (minute, hour).prop_map(|(minute, hour)| format!("{minute} {hour} * * *"))
 }
 
-fn any_expression() -> impl Strategy<Value = String> {
+pub(super) fn any_expression() -> impl Strategy<Value = String> {
     prop_oneof![expression(), night_expression()]
 }
 
 /// A zone and an instant, mostly within two days of a clock change.
-fn moment() -> impl Strategy<Value = (&'static str, Timestamp)> {
+pub(super) fn moment() -> impl Strategy<Value = (&'static str, Timestamp)> {
     let year = 631_152_000..2_524_608_000_i64; // 1990 to 2050
     let near = prop_oneof![-172_800..172_800_i64, -14_400..14_400_i64];
     (

@@ -16,7 +16,7 @@ const JUDGED: usize = 100;
 const MEASURED: i64 = 1_000;
 
 /// The runs that ran and ended: the condition of the index `runs_ended`, as it stands there.
-const ENDED: &str = "(status = 'succeeded' OR status = 'failed' OR status = 'timed_out' \
+pub(super) const ENDED: &str = "(status = 'succeeded' OR status = 'failed' OR status = 'timed_out' \
      OR status = 'cancelled' OR status = 'lost')";
 
 /// How each of the jobs did lately; a job that never ran to an end is left out.

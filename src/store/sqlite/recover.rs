@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row};
 
-use super::rows::{self, FLAG_COLUMNS, Json, RUN_COLUMNS, Text};
+use super::rows::{self, FLAG_COLUMNS, Json, Micros, RUN_COLUMNS, Text};
 use super::{is_damage, while_doing};
 use crate::job::JobName;
 use crate::schedule::ScheduleSpec;
@@ -34,11 +34,12 @@ fn read(connection: &mut Connection) -> rusqlite::Result<Recovered> {
     )?;
     let schedules = all(
         &snapshot,
-        "SELECT job, spec FROM schedules WHERE to_at IS NULL",
+        "SELECT job, from_at, spec FROM schedules WHERE to_at IS NULL",
         |row| {
             let job: Text<JobName> = row.get(0)?;
-            let spec: Json<ScheduleSpec> = row.get(1)?;
-            Ok((job.0, spec.0))
+            let since: Micros = row.get(1)?;
+            let spec: Json<ScheduleSpec> = row.get(2)?;
+            Ok((job.0, (since.0, spec.0)))
         },
     )?;
     let live = all(

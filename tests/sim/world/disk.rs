@@ -67,13 +67,13 @@ impl World {
         }
     }
 
-    /// A start mark goes when the end of its run is durable.
+    /// A start mark goes when the end of its attempt is durable.
     pub(super) fn forget_marks(&mut self, writes: &[Write]) {
         for write in writes {
-            if let Write::Run(run) = write
-                && run.status.is_final()
+            if let Write::Attempt(attempt) = write
+                && attempt.status.is_final()
             {
-                self.marks.remove(&run.id);
+                self.marks.remove(&(attempt.run, attempt.number));
             }
         }
     }

@@ -3,19 +3,34 @@
 use std::time::Duration;
 
 /// How the processes of a job behave.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Behaviour {
     pub lasts: Duration,
-    pub code: i32,
+    /// The exit code of each attempt of a run, the last one for all that follow.
+    pub codes: Vec<i32>,
     pub starts: bool,
+    /// Attempts are stopped after this.
+    pub timeout: Option<Duration>,
+    /// How long it takes to die when it is stopped.
+    pub dies_in: Duration,
+}
+
+impl Behaviour {
+    /// The exit code of this attempt.
+    pub fn code(&self, attempt: u32) -> i32 {
+        let last = self.codes.len() - 1;
+        self.codes[last.min(attempt as usize - 1)]
+    }
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
             lasts: Duration::from_millis(100),
-            code: 0,
+            codes: vec![0],
             starts: true,
+            timeout: None,
+            dies_in: Duration::from_millis(10),
         }
     }
 }

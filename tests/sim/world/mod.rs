@@ -62,10 +62,6 @@ pub struct World {
     pub wakes: Vec<Wake>,
     /// Taken in turn, over and over.
     pub commits: Vec<Commit>,
-    /// The clock has gone back at some time.
-    pub went_back: bool,
-    /// The config has been changed at some time.
-    pub reloaded: bool,
     /// After how many commits the ledger is audited again; 0: only when a life ends.
     pub audit_each: usize,
     wake_turn: usize,
@@ -73,7 +69,7 @@ pub struct World {
 
     pub daemon: Option<Dispatcher>,
     pub ledger: Ledger,
-    marks: BTreeSet<RunId>,
+    marks: BTreeSet<(RunId, u32)>,
     draining: bool,
     drained: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
@@ -86,7 +82,7 @@ pub struct World {
     under_way: Option<Batch>,
     to_commit: VecDeque<Batch>,
     processes: BTreeMap<RunId, Process>,
-    started: BTreeSet<RunId>,
+    started: BTreeSet<(RunId, u32)>,
     /// Since the machine was started no daemon has made durable what became of the life before.
     booted: bool,
 
@@ -114,8 +110,6 @@ impl World {
             behaviours: BTreeMap::new(),
             wakes: vec![Wake::OnTime],
             commits: vec![Commit::Done(Duration::from_millis(2))],
-            went_back: false,
-            reloaded: false,
             audit_each: 0,
             wake_turn: 0,
             commit_turn: 0,

@@ -17,7 +17,14 @@ impl World {
             "started without a durable row: {run:?}, row {row:?}"
         );
         assert!(!self.draining, "started while draining: {run:?}");
-        assert!(self.started.insert(run.id), "started twice: {run:?}");
+        assert!(
+            self.started.insert((run.id, start.attempt)),
+            "started twice: {run:?}"
+        );
+        assert!(
+            !self.processes.contains_key(&run.id),
+            "two attempts at once: {run:?}"
+        );
         // One that is caught up may start beside it, between its request and its start.
         let mine = self.processes.values();
         let mine = mine.filter(|it| it.job == run.job && it.trigger != Trigger::CatchUp);
@@ -44,8 +51,8 @@ impl World {
             );
         }
         self.starts += 1;
-        self.marks.insert(run.id);
-        let behaviour = self.behaviours.get(&run.job).copied().unwrap_or_default();
+        self.marks.insert((run.id, start.attempt));
+        let behaviour = self.behaviours.get(&run.job).cloned().unwrap_or_default();
         let process = Process {
             job: run.job.clone(),
             pool: plan.pool.clone(),
@@ -53,10 +60,10 @@ impl World {
             attempt: start.attempt,
         };
         self.processes.insert(run.id, process);
-        self.let_it_run(run.id, start.attempt, behaviour);
+        self.let_it_run(run.id, start.attempt, &behaviour);
     }
 
-    pub(super) fn let_it_run(&mut self, run: RunId, attempt: u32, behaviour: Behaviour) {
+    pub(super) fn let_it_run(&mut self, run: RunId, attempt: u32, behaviour: &Behaviour) {
         let at = self.now();
         let spawned = Duration::from_micros(500);
         let (end, lasts) = if behaviour.starts {
@@ -67,9 +74,15 @@ impl World {
                 at,
             };
             self.plan_in(spawned, Happening::News(started));
-            let code = behaviour.code;
+            let code = behaviour.code(attempt);
             let ok = code == 0;
-            (AttemptEnd::Exited { code, ok }, behaviour.lasts)
+            match behaviour.timeout.filter(|limit| *limit < behaviour.lasts) {
+                Some(limit) => {
+                    let (code, signal) = (None, Some(15));
+                    (AttemptEnd::TimedOut { code, signal }, limit)
+                }
+                None => (AttemptEnd::Exited { code, ok }, behaviour.lasts),
+            }
         } else {
             let why = "no such program".to_owned();
             (AttemptEnd::NotStarted(why), Duration::ZERO)
@@ -89,7 +102,11 @@ impl World {
     }
 
     pub(super) fn stop(&mut self, id: RunId, attempt: u32, cause: StopCause) {
-        let process = self.processes.get(&id).expect("only what runs is stopped");
+        // What has just ended, and whose end is being told, may be told to stop in the same step.
+        let Some(process) = self.processes.get(&id) else {
+            assert!(self.started.contains(&(id, attempt)), "{id} never started");
+            return;
+        };
         assert_eq!(process.attempt, attempt);
         self.agenda.retain(|_, what| match what {
             Happening::News(Input::Ended { run, .. }) => *run != id,
@@ -100,6 +117,8 @@ impl World {
             code: None,
             signal: Some(15),
         };
-        self.plan_end(id, attempt, end, Duration::from_millis(10));
+        let behaviour = self.behaviours.get(&process.job);
+        let dies_in = behaviour.map_or(Duration::ZERO, |it| it.dies_in);
+        self.plan_end(id, attempt, end, dies_in);
     }
 }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// How far away an instant is: `in 3 h`, `2 min ago`, `now`.
-pub(super) fn away(instant: Timestamp, now: Timestamp) -> String {
+pub fn away(instant: Timestamp, now: Timestamp) -> String {
     let span = instant.duration_since(now);
     let text = coarse(span.abs());
     match span {
@@ -15,7 +15,7 @@ pub(super) fn away(instant: Timestamp, now: Timestamp) -> String {
 }
 
 /// A span in its fitting unit, rounded down.
-pub(super) fn coarse(span: SignedDuration) -> String {
+pub fn coarse(span: SignedDuration) -> String {
     let seconds = span.as_secs();
     match seconds {
         ..120 => format!("{seconds} s"),
@@ -31,7 +31,7 @@ pub(super) fn coarse(span: SignedDuration) -> String {
     clippy::cast_possible_truncation,
     reason = "a span of more seconds than 2^63 is none"
 )]
-pub(super) fn took(seconds: f64) -> String {
+pub fn took(seconds: f64) -> String {
     let (sign, span) = (if seconds < 0.0 { "-" } else { "" }, seconds.abs());
     let text = match span {
         0.0..0.000_95 => format!("{:.0} µs", span * 1e6),
@@ -61,7 +61,7 @@ pub(super) fn took(seconds: f64) -> String {
 
 /// An instant on the clock of a zone: `Mon 2026-11-23 02:30:00 +01:00`, with what there is of a
 /// fraction.
-pub(super) fn clock_time(instant: Timestamp, zone: &TimeZone) -> String {
+pub fn clock_time(instant: Timestamp, zone: &TimeZone) -> String {
     instant
         .to_zoned(zone.clone())
         .strftime("%a %Y-%m-%d %H:%M:%S%.f %:z")
@@ -69,13 +69,13 @@ pub(super) fn clock_time(instant: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// So many of something.
-pub(super) fn counted(count: u64, what: &str) -> String {
+pub fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
 
 /// A share from 0 to 1. Only all is 100 %, and only nothing 0 %.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let percent = (share * 100.0).round();
     if share < 1.0 && percent > 99.0 {
         "99 %".to_owned()

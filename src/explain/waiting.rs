@@ -1,0 +1,93 @@
+//! What a queued run waits for.
+
+use crate::job::{ConcurrencyPolicy, Run, Trigger};
+use crate::words::counted;
+
+use super::{Case, Standing};
+
+impl Case<'_> {
+    /// What a queued run waits for, as the end of a sentence about it.
+    pub(super) fn why_it_waits(&self, run: &Run) -> String {
+        let Some(standing) = self.facts.standing else {
+            return "and its job is not in the config any more".to_owned();
+        };
+        if standing.draining {
+            return "until the daemon is started again: it is shutting down".to_owned();
+        }
+        if let Some(at) = run.retry_at {
+            return format!(
+                "until attempt {} of at most {}, at {}",
+                run.attempts + 1,
+                standing.plan.retry.max_retries.saturating_add(1),
+                self.moment(at)
+            );
+        }
+        let held = standing.everything_paused || standing.flags.paused;
+        if run.trigger == Trigger::CatchUp && held {
+            return "until the pause is over: while a job is paused, nothing is caught up"
+                .to_owned();
+        }
+        if run.trigger == Trigger::CatchUp && self.is_in_line(run) {
+            return "behind those of the job that are caught up before it: one at a time, the \
+                    oldest first"
+                .to_owned();
+        }
+        if let Some(why) = behind_others(run, standing) {
+            return why;
+        }
+        if let Some(why) = no_slot(standing) {
+            return why;
+        }
+        "and is about to start".to_owned()
+    }
+
+    /// Whether an older instant is being caught up, or a later one that was begun before.
+    fn is_in_line(&self, run: &Run) -> bool {
+        let before = |other: &&Run| {
+            let live = other.trigger == Trigger::CatchUp && !other.status.is_final();
+            let first = other.scheduled_at < run.scheduled_at || other.started_at.is_some();
+            live && first && other.id != run.id
+        };
+        let mut earlier = self.facts.record.earlier.iter();
+        earlier.any(|other| before(&other))
+    }
+}
+
+/// The runs of its own job that are in its way.
+fn behind_others(run: &Run, standing: Standing<'_>) -> Option<String> {
+    let plan = standing.plan;
+    // A run that is caught up is outside the policy.
+    let outside = run.trigger == Trigger::CatchUp;
+    if outside || standing.running < plan.max_concurrent as usize {
+        return None;
+    }
+    match plan.concurrency_policy {
+        ConcurrencyPolicy::Queue => {
+            let active = counted(standing.running as u64, "run");
+            Some(format!(
+                "behind {active} of the job, as many as `max_concurrent` allows"
+            ))
+        }
+        ConcurrencyPolicy::Replace => {
+            Some("until the run that it replaces has been stopped".to_owned())
+        }
+        ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Allow => None,
+    }
+}
+
+/// The slots that its pool does not have.
+fn no_slot(standing: Standing<'_>) -> Option<String> {
+    let pool = standing.pool.filter(|pool| pool.used >= pool.slots)?;
+    let slots = match pool.slots {
+        1 => "its one slot is taken".to_owned(),
+        many => format!("its {many} slots are taken"),
+    };
+    Some(format!(
+        "for a slot of the pool {}: {slots}, and {} for one",
+        pool.name,
+        match pool.queued {
+            0 | 1 => "it alone waits".to_owned(),
+            many => format!("{many} runs wait"),
+        }
+    ))
+}
