@@ -5,6 +5,7 @@ mod files;
 mod hostile;
 mod meaning;
 mod occasions;
+mod outlook;
 mod refusals;
 mod renderings;
 
