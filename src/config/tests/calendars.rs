@@ -331,7 +331,7 @@ fn what_lies_ahead_leaves_out_what_is_excluded() {
     let ahead = |dates: &str, job: &str| {
         let text =
             format!("[calendars.c]\ndates = [{dates}]\n[jobs.a]\nexclude = ['c']\n{job}\n{JOB}");
-        let warnings = outlook::ahead(&valid(&text), t("2026-02-01T00:00:00Z"));
+        let warnings = crate::config::outlook::ahead(&valid(&text), t("2026-02-01T00:00:00Z"));
         warnings
             .into_iter()
             .map(|warning| warning.message)
@@ -340,7 +340,9 @@ fn what_lies_ahead_leaves_out_what_is_excluded() {
     let night = "cron = '30 2 8 3 *'";
     assert_eq!(
         ahead("'2026-03-09'", night),
-        ["on 2026-03-08 the clocks of America/New_York skip 02:30: it runs at 03:00 instead, once"]
+        [
+            "on 2026-03-08 the clocks of America/New_York skip 02:30: it runs at 03:00 instead, once; a time outside of 02:00 to 03:00 avoids that"
+        ]
     );
     assert_eq!(ahead("'2026-03-08'", night), Vec::<String>::new());
     let night = "cron = '30 1 1 11 *'";
