@@ -357,6 +357,8 @@ fn what_lies_ahead_leaves_out_what_is_excluded() {
     assert_eq!(ahead("'2026-01-31'", "every = '1d'"), Vec::<String>::new());
     assert_eq!(
         ahead("'2026-03-01'", "at = '2026-03-01T12:00:00Z'"),
-        ["its calendars exclude all that its schedule names for 50 years"]
+        [
+            "its calendars exclude all that its schedule names for 50 years; choose others in `exclude`"
+        ]
     );
 }
