@@ -32,9 +32,12 @@ const SHOWN: &[Shown] = &[
                KEY",
         history: "12:03:00 end",
         values: &[
-            ("cron = '1 * * * *'", ""),
-            ("cron = '2 * * * *'", ""),
-            ("cron = ['1 * * * *', '2 * * * *']", ""),
+            ("cron = '1 * * * *'", "a 12:01:00 succeeded"),
+            ("cron = '2 * * * *'", "a 12:02:00 succeeded"),
+            (
+                "cron = ['1 * * * *', '2 * * * *']",
+                "a 12:01:00 12:02:00 succeeded",
+            ),
         ],
     },
     Shown {
@@ -42,7 +45,10 @@ const SHOWN: &[Shown] = &[
         config: "[jobs.a]\n\
                KEY",
         history: "12:01:05 end",
-        values: &[("every = '20s'", ""), ("every = '30s'", "")],
+        values: &[
+            ("every = '20s'", "a 12:00:20 12:00:40 12:01:00 succeeded"),
+            ("every = '30s'", "a 12:00:30 12:01:00 succeeded"),
+        ],
     },
     Shown {
         key: "jobs.at",
@@ -50,8 +56,8 @@ const SHOWN: &[Shown] = &[
                KEY",
         history: "12:03:00 end",
         values: &[
-            ("at = '2026-11-22T12:01:00Z'", ""),
-            ("at = '2026-11-22T13:02:00+01:00'", ""),
+            ("at = '2026-11-22T12:01:00Z'", "a 12:01:00 succeeded"),
+            ("at = '2026-11-22T13:02:00+01:00'", "a 12:02:00 succeeded"),
         ],
     },
     Shown {
@@ -59,7 +65,10 @@ const SHOWN: &[Shown] = &[
         config: "[jobs.a]\n\
                KEY",
         history: "12:00:30 end",
-        values: &[("on = 'startup'", ""), ("every = '20s'", "")],
+        values: &[
+            ("on = 'startup'", "a 12:00:00 startup succeeded"),
+            ("every = '20s'", "a 12:00:20 succeeded"),
+        ],
     },
     Shown {
         key: "jobs.restart",
@@ -69,7 +78,10 @@ const SHOWN: &[Shown] = &[
                restart = KEY",
         history: "process a lasts 1s exits 0\n\
                12:00:30 end",
-        values: &[("'never'", ""), ("'on-failure'", ""), ("'always'", "")],
+        values: &[
+            ("'on-failure'", "a 12:00:00 startup succeeded"),
+            ("'always'", "a 12:00:00 12:00:11 startup succeeded"),
+        ],
     },
     Shown {
         key: "jobs.restart",
@@ -79,7 +91,10 @@ const SHOWN: &[Shown] = &[
                restart = KEY",
         history: "process a lasts 1s exits 1\n\
                12:00:25 end",
-        values: &[("'never'", ""), ("'on-failure'", "")],
+        values: &[
+            ("'never'", "a 12:00:00 startup failed code 1"),
+            ("'on-failure'", "a 12:00:00 12:00:11 startup failed code 1"),
+        ],
     },
     Shown {
         key: "jobs.after",
@@ -92,9 +107,23 @@ const SHOWN: &[Shown] = &[
         history: "process bad exits 1\n\
                12:00:30 end",
         values: &[
-            ("['good']", ""),
-            ("['bad']", ""),
-            ("[{ job = 'bad', status = 'failed' }]", ""),
+            (
+                "['good']",
+                "a 12:00:10.1 after succeeded\n\
+               bad 12:00:20 failed code 1\n\
+               good 12:00:10 succeeded",
+            ),
+            (
+                "['bad']",
+                "bad 12:00:20 failed code 1\n\
+               good 12:00:10 succeeded",
+            ),
+            (
+                "[{ job = 'bad', status = 'failed' }]",
+                "a 12:00:20.1 after succeeded\n\
+               bad 12:00:20 failed code 1\n\
+               good 12:00:10 succeeded",
+            ),
         ],
     },
     Shown {
@@ -104,7 +133,10 @@ const SHOWN: &[Shown] = &[
                timezone = KEY",
         history: "begin 11:59:30\n\
                12:02:00 end",
-        values: &[("'UTC'", ""), ("'Europe/Paris'", "")],
+        values: &[
+            ("'UTC'", "a 12:00:00 succeeded"),
+            ("'Europe/Paris'", "a 12:01:00 succeeded"),
+        ],
     },
     Shown {
         key: "scheduler.timezone",
@@ -114,7 +146,10 @@ const SHOWN: &[Shown] = &[
                cron = ['0 12 * * *', '1 13 * * *']",
         history: "begin 11:59:30\n\
                12:02:00 end",
-        values: &[("'UTC'", ""), ("'Europe/Paris'", "")],
+        values: &[
+            ("'UTC'", "a 12:00:00 succeeded"),
+            ("'Europe/Paris'", "a 12:01:00 succeeded"),
+        ],
     },
     Shown {
         key: "jobs.start",
@@ -123,8 +158,8 @@ const SHOWN: &[Shown] = &[
                start = KEY",
         history: "12:03:15 end",
         values: &[
-            ("'2026-11-22T12:01:30Z'", ""),
-            ("'2026-11-22T12:02:10Z'", ""),
+            ("'2026-11-22T12:01:30Z'", "a 12:01:30 12:02:30 succeeded"),
+            ("'2026-11-22T12:02:10Z'", "a 12:02:10 12:03:10 succeeded"),
         ],
     },
     Shown {
@@ -134,8 +169,8 @@ const SHOWN: &[Shown] = &[
                end = KEY",
         history: "12:03:15 end",
         values: &[
-            ("'2026-11-22T12:02:00Z'", ""),
-            ("'2026-11-22T12:02:01Z'", ""),
+            ("'2026-11-22T12:02:00Z'", "a 12:01:00 succeeded"),
+            ("'2026-11-22T12:02:01Z'", "a 12:01:00 12:02:00 succeeded"),
         ],
     },
     Shown {
@@ -147,7 +182,17 @@ const SHOWN: &[Shown] = &[
                exclude = KEY",
         history: "begin 23:57:30\n\
                1d+00:02:10 end",
-        values: &[("[]", ""), ("['sundays']", "")],
+        values: &[
+            (
+                "[]",
+                "a 23:58:00 23:59:00 1d+00:00:00 1d+00:01:00 1d+00:02:00 succeeded",
+            ),
+            (
+                "['sundays']",
+                "a [23:58:00..23:59:00 x2] skipped (excluded: sundays)\n\
+               a 1d+00:00:00 1d+00:01:00 1d+00:02:00 succeeded",
+            ),
+        ],
     },
     Shown {
         key: "calendars.dates",
@@ -158,7 +203,18 @@ const SHOWN: &[Shown] = &[
                exclude = ['off']",
         history: "begin 23:57:30\n\
                1d+00:02:10 end",
-        values: &[("['2026-11-22']", ""), ("['2026-11-23']", "")],
+        values: &[
+            (
+                "['2026-11-22']",
+                "a [23:58:00..23:59:00 x2] skipped (excluded: off)\n\
+               a 1d+00:00:00 1d+00:01:00 1d+00:02:00 succeeded",
+            ),
+            (
+                "['2026-11-23']",
+                "a 23:58:00 23:59:00 succeeded\n\
+               a [1d+00:00:00..1d+00:02:00 x3] skipped (excluded: off)",
+            ),
+        ],
     },
     Shown {
         key: "calendars.file",
@@ -169,15 +225,38 @@ const SHOWN: &[Shown] = &[
                exclude = ['off']",
         history: "begin 23:57:30\n\
                1d+00:02:10 end",
-        values: &[("'20261122.ics'", ""), ("'20261123.ics'", "")],
+        values: &[
+            (
+                "'20261122.ics'",
+                "a [23:58:00..23:59:00 x2] skipped (excluded: off)\n\
+               a 1d+00:00:00 1d+00:01:00 1d+00:02:00 succeeded",
+            ),
+            (
+                "'20261123.ics'",
+                "a 23:58:00 23:59:00 succeeded\n\
+               a [1d+00:00:00..1d+00:02:00 x3] skipped (excluded: off)",
+            ),
+        ],
     },
     Shown {
         key: "jobs.jitter",
         config: "[jobs.a]\n\
                every = '1m'\n\
                jitter = KEY",
-        history: "12:01:01 end",
-        values: &[("'none'", ""), ("'50s'", "")],
+        history: "12:01:01 pause a\n\
+               12:01:55 end",
+        values: &[
+            (
+                "'none'",
+                "a 12:01:00 succeeded\n\
+               12:01:01 > pause a: done",
+            ),
+            (
+                "'50s'",
+                "a [12:01:00] skipped (paused)\n\
+               12:01:01 > pause a: done",
+            ),
+        ],
     },
     Shown {
         key: "jobs.enabled",
@@ -186,7 +265,19 @@ const SHOWN: &[Shown] = &[
                enabled = KEY",
         history: "12:00:30 trigger a\n\
                12:00:35 end",
-        values: &[("true", ""), ("false", "")],
+        values: &[
+            (
+                "true",
+                "a 12:00:20 succeeded\n\
+               a 12:00:30 manual succeeded\n\
+               12:00:30 > trigger a: done",
+            ),
+            (
+                "false",
+                "a 12:00:30 manual succeeded\n\
+               12:00:30 > trigger a: done",
+            ),
+        ],
     },
     Shown {
         key: "jobs.max_concurrent",
@@ -195,7 +286,20 @@ const SHOWN: &[Shown] = &[
                max_concurrent = KEY",
         history: "process a lasts 15s\n\
                12:00:45 end",
-        values: &[("1", ""), ("2", "")],
+        values: &[
+            (
+                "1",
+                "a 12:00:10 succeeded\n\
+               a [12:00:20] skipped (max_concurrent)\n\
+               a 12:00:30 running\n\
+               a [12:00:40] skipped (max_concurrent)",
+            ),
+            (
+                "2",
+                "a 12:00:10 12:00:20 succeeded\n\
+               a 12:00:30 12:00:40 running",
+            ),
+        ],
     },
     Shown {
         key: "jobs.concurrency_policy",
@@ -205,10 +309,30 @@ const SHOWN: &[Shown] = &[
         history: "process a lasts 15s\n\
                12:00:45 end",
         values: &[
-            ("'forbid'", ""),
-            ("'queue'", ""),
-            ("'replace'", ""),
-            ("'allow'", ""),
+            (
+                "'forbid'",
+                "a 12:00:10 succeeded\n\
+               a [12:00:20] skipped (max_concurrent)\n\
+               a 12:00:30 running\n\
+               a [12:00:40] skipped (max_concurrent)",
+            ),
+            (
+                "'queue'",
+                "a 12:00:10 succeeded\n\
+               a 12:00:20 succeeded late 5s\n\
+               a 12:00:30 running late 10s\n\
+               a 12:00:40 queued",
+            ),
+            (
+                "'replace'",
+                "a 12:00:10 12:00:20 12:00:30 cancelled (replaced) signal 15\n\
+               a 12:00:40 running",
+            ),
+            (
+                "'allow'",
+                "a 12:00:10 12:00:20 succeeded\n\
+               a 12:00:30 12:00:40 running",
+            ),
         ],
     },
     Shown {
@@ -219,7 +343,20 @@ const SHOWN: &[Shown] = &[
                queue_limit = KEY",
         history: "process a lasts 35s\n\
                12:00:42 end",
-        values: &[("1", ""), ("2", "")],
+        values: &[
+            (
+                "1",
+                "a 12:00:10 running\n\
+               a 12:00:20 queued\n\
+               a [12:00:30..12:00:40 x2] skipped (queue_limit)",
+            ),
+            (
+                "2",
+                "a 12:00:10 running\n\
+               a 12:00:20 12:00:30 queued\n\
+               a [12:00:40] skipped (queue_limit)",
+            ),
+        ],
     },
     Shown {
         key: "jobs.starting_deadline",
@@ -228,7 +365,10 @@ const SHOWN: &[Shown] = &[
                starting_deadline = KEY",
         history: "wakes late 3s\n\
                12:01:10 end",
-        values: &[("'none'", ""), ("'2s'", ""), ("'4s'", "")],
+        values: &[
+            ("'none'", "a 12:01:00 succeeded late 3s"),
+            ("'2s'", "a [12:01:00] missed (starting_deadline)"),
+        ],
     },
     Shown {
         key: "jobs.catch_up",
@@ -239,7 +379,21 @@ const SHOWN: &[Shown] = &[
                12:00:30 kill\n\
                12:04:30 start\n\
                12:04:50 end",
-        values: &[("'none'", ""), ("'latest'", ""), ("'all'", "")],
+        values: &[
+            ("'none'", "a [12:01:00..12:04:00 x4] missed (unwatched)"),
+            (
+                "'latest'",
+                "a [12:01:00..12:03:00 x3] missed (unwatched)\n\
+               a 12:04:00 catch_up succeeded late 30s",
+            ),
+            (
+                "'all'",
+                "a 12:01:00 catch_up succeeded late 210s\n\
+               a 12:02:00 catch_up succeeded late 151s\n\
+               a 12:03:00 catch_up succeeded late 92s\n\
+               a 12:04:00 catch_up succeeded late 33.01s",
+            ),
+        ],
     },
     Shown {
         key: "jobs.catch_up_limit",
@@ -251,7 +405,20 @@ const SHOWN: &[Shown] = &[
                12:00:30 kill\n\
                12:04:30 start\n\
                12:04:50 end",
-        values: &[("1", ""), ("3", "")],
+        values: &[
+            (
+                "1",
+                "a [12:01:00..12:03:00 x3] missed (unwatched)\n\
+               a 12:04:00 catch_up succeeded late 30s",
+            ),
+            (
+                "3",
+                "a [12:01:00] missed (unwatched)\n\
+               a 12:02:00 catch_up succeeded late 150s\n\
+               a 12:03:00 catch_up succeeded late 91s\n\
+               a 12:04:00 catch_up succeeded late 32s",
+            ),
+        ],
     },
     Shown {
         key: "jobs.catch_up_window",
@@ -263,7 +430,20 @@ const SHOWN: &[Shown] = &[
                12:00:30 kill\n\
                12:04:30 start\n\
                12:04:50 end",
-        values: &[("'1m'", ""), ("'3m'", "")],
+        values: &[
+            (
+                "'1m'",
+                "a [12:01:00..12:03:00 x3] missed (unwatched)\n\
+               a 12:04:00 catch_up succeeded late 30s",
+            ),
+            (
+                "'3m'",
+                "a [12:01:00] missed (unwatched)\n\
+               a 12:02:00 catch_up succeeded late 150s\n\
+               a 12:03:00 catch_up succeeded late 91s\n\
+               a 12:04:00 catch_up succeeded late 32s",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.max_retries",
@@ -272,7 +452,17 @@ const SHOWN: &[Shown] = &[
                retry = { jitter = 0, initial_delay = '10s', max_retries = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("0", ""), ("1", ""), ("2", "")],
+        values: &[
+            ("0", "a 12:00:10 failed code 1"),
+            (
+                "1",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:20.1",
+            ),
+            (
+                "2",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:20.1 12:00:40.2",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.initial_delay",
@@ -281,7 +471,16 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 1, jitter = 0, initial_delay = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("'5s'", ""), ("'20s'", "")],
+        values: &[
+            (
+                "'5s'",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:15.1",
+            ),
+            (
+                "'20s'",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:30.1",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.multiplier",
@@ -290,7 +489,16 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 2, jitter = 0, initial_delay = '5s', multiplier = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("1", ""), ("3.5", "")],
+        values: &[
+            (
+                "1",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:15.1 12:00:20.2",
+            ),
+            (
+                "3.5",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:15.1 12:00:32.7",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.max_delay",
@@ -299,7 +507,16 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 2, jitter = 0, initial_delay = '10s', multiplier = 10, max_delay = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("'30s'", ""), ("'50s'", "")],
+        values: &[
+            (
+                "'30s'",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:20.1 12:00:50.2",
+            ),
+            (
+                "'50s'",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:20.1 12:01:10.2",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.jitter",
@@ -308,7 +525,16 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 1, initial_delay = '30s', jitter = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("0", ""), ("1.0", "")],
+        values: &[
+            (
+                "0",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:40.1",
+            ),
+            (
+                "1.0",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:01:09.5",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.on",
@@ -317,7 +543,13 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 1, jitter = 0, initial_delay = '10s', on = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("['failed']", ""), ("['timed_out']", "")],
+        values: &[
+            (
+                "['failed']",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:20.1",
+            ),
+            ("['timed_out']", "a 12:00:10 failed code 1"),
+        ],
     },
     Shown {
         key: "jobs.retry.on",
@@ -326,7 +558,13 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 1, jitter = 0, initial_delay = '10s', on = KEY }",
         history: "process a lasts 2m timeout 5s\n\
                12:03:00 end",
-        values: &[("['failed']", ""), ("['timed_out']", "")],
+        values: &[
+            ("['failed']", "a 12:00:10 timed_out signal 15"),
+            (
+                "['timed_out']",
+                "a 12:00:10 timed_out signal 15, attempts 12:00:10 12:00:25",
+            ),
+        ],
     },
     Shown {
         key: "jobs.retry.on_exit_codes",
@@ -335,7 +573,13 @@ const SHOWN: &[Shown] = &[
                retry = { max_retries = 1, jitter = 0, initial_delay = '10s', on_exit_codes = KEY }",
         history: "process a exits 1\n\
                12:03:00 end",
-        values: &[("[]", ""), ("[1]", ""), ("[75]", "")],
+        values: &[
+            (
+                "[]",
+                "a 12:00:10 failed code 1, attempts 12:00:10 12:00:20.1",
+            ),
+            ("[75]", "a 12:00:10 failed code 1"),
+        ],
     },
     Shown {
         key: "jobs.total_timeout",
@@ -344,7 +588,10 @@ const SHOWN: &[Shown] = &[
                total_timeout = KEY",
         history: "process a lasts 20s\n\
                12:03:00 end",
-        values: &[("'none'", ""), ("'15s'", "")],
+        values: &[
+            ("'none'", "a 12:00:10 succeeded"),
+            ("'15s'", "a 12:00:10 timed_out (total_timeout) signal 15"),
+        ],
     },
     Shown {
         key: "jobs.pool",
@@ -359,22 +606,47 @@ const SHOWN: &[Shown] = &[
         history: "process a lasts 3s\n\
                process b lasts 3s\n\
                12:00:40 end",
-        values: &[("'default'", ""), ("'one'", "")],
+        values: &[
+            (
+                "'default'",
+                "a 12:00:30 succeeded\n\
+               b 12:00:30 succeeded",
+            ),
+            (
+                "'one'",
+                "a 12:00:30 succeeded\n\
+               b 12:00:30 succeeded late 3s",
+            ),
+        ],
     },
     Shown {
         key: "pools.slots",
         config: "[pools.one]\n\
                slots = KEY\n\
                [jobs.a]\n\
-               every = '30s'\n\
-               pool = 'one'\n\
-               [jobs.b]\n\
-               every = '30s'\n\
+               every = '10s'\n\
+               concurrency_policy = 'allow'\n\
                pool = 'one'",
-        history: "process a lasts 3s\n\
-               process b lasts 3s\n\
-               12:00:40 end",
-        values: &[("1", ""), ("2", ""), ("'cores'", "")],
+        // The machine has four cores.
+        history: "process a lasts 1h\n\
+               12:00:55 end",
+        values: &[
+            (
+                "1",
+                "a 12:00:10 running\n\
+               a 12:00:20 12:00:30 12:00:40 12:00:50 queued",
+            ),
+            (
+                "2",
+                "a 12:00:10 12:00:20 running\n\
+               a 12:00:30 12:00:40 12:00:50 queued",
+            ),
+            (
+                "'cores'",
+                "a 12:00:10 12:00:20 12:00:30 12:00:40 running\n\
+               a 12:00:50 queued",
+            ),
+        ],
     },
     Shown {
         key: "jobs.priority",
@@ -394,7 +666,20 @@ const SHOWN: &[Shown] = &[
                process a lasts 3s\n\
                process b lasts 3s\n\
                12:00:50 end",
-        values: &[("0", ""), ("1", ""), ("-1", "")],
+        values: &[
+            (
+                "-1",
+                "a 12:00:30 succeeded late 3s\n\
+               b 12:00:30 succeeded late 6s\n\
+               first 12:00:25 succeeded",
+            ),
+            (
+                "1",
+                "a 12:00:30 succeeded late 6s\n\
+               b 12:00:30 succeeded late 3s\n\
+               first 12:00:25 succeeded",
+            ),
+        ],
     },
     Shown {
         key: "jobs.params",
@@ -405,10 +690,31 @@ const SHOWN: &[Shown] = &[
                12:00:20 trigger a who=me\n\
                12:00:30 end",
         values: &[
-            ("{}", ""),
-            ("{ who = {} }", ""),
-            ("{ who = { default = 'all' } }", ""),
-            ("{ who = { default = 'all', pattern = 'al+' } }", ""),
+            (
+                "{}",
+                "a 12:00:10 manual succeeded\n\
+               12:00:10 > trigger a: done\n\
+               12:00:20 > trigger a who=me: refused: job a has no parameter \"who\"; it has: none",
+            ),
+            (
+                "{ who = {} }",
+                "a 12:00:20 manual succeeded who=me\n\
+               12:00:10 > trigger a: refused: parameter \"who\" of job a has no default\n\
+               12:00:20 > trigger a who=me: done",
+            ),
+            (
+                "{ who = { default = 'all' } }",
+                "a 12:00:10 manual succeeded who=all\n\
+               a 12:00:20 manual succeeded who=me\n\
+               12:00:10 > trigger a: done\n\
+               12:00:20 > trigger a who=me: done",
+            ),
+            (
+                "{ who = { default = 'all', pattern = 'al+' } }",
+                "a 12:00:10 manual succeeded who=all\n\
+               12:00:10 > trigger a: done\n\
+               12:00:20 > trigger a who=me: refused: parameter \"who\" must match al+, and \"me\" does not",
+            ),
         ],
     },
     Shown {
@@ -418,7 +724,18 @@ const SHOWN: &[Shown] = &[
                every = '20s'",
         history: "process a lasts 25s\n\
                12:00:50 end",
-        values: &[("", ""), ("max_concurrent = 2", "")],
+        values: &[
+            (
+                "",
+                "a 12:00:20 succeeded\n\
+               a [12:00:40] skipped (max_concurrent)",
+            ),
+            (
+                "max_concurrent = 2",
+                "a 12:00:20 succeeded\n\
+               a 12:00:40 running",
+            ),
+        ],
     },
     Shown {
         key: "defaults",
@@ -428,7 +745,18 @@ const SHOWN: &[Shown] = &[
                params = { to = { default = 'us' } }",
         history: "12:00:10 trigger a\n\
                12:00:30 end",
-        values: &[("{}", ""), ("{ who = { default = 'all' } }", "")],
+        values: &[
+            (
+                "{}",
+                "a 12:00:10 manual succeeded to=us\n\
+               12:00:10 > trigger a: done",
+            ),
+            (
+                "{ who = { default = 'all' } }",
+                "a 12:00:10 manual succeeded to=us who=all\n\
+               12:00:10 > trigger a: done",
+            ),
+        ],
     },
 ];
 
