@@ -19,7 +19,8 @@ use super::http::Door;
 use crate::reference_keys;
 
 /// A key of a process, what else its job has, and what is seen of a run under each value: how it
-/// ended, and what it wrote to its standard output.
+/// ended, and what it wrote to its standard
+/// output, line by line.
 struct OfProcess {
     key: &'static str,
     job: &'static str,
@@ -36,13 +37,13 @@ const fn of_process(
 
 const SAYS_WHICH_SIGNAL: &str = r#"
     timeout = "2s"
-    shell = 'trap "echo TERM; exit" TERM; trap "echo USR1; exit" USR1; while :; do sleep 0.01; done'
+    shell = 'trap "echo TERM; exit 0" TERM; trap "echo USR1; exit 0" USR1; while :; do sleep 0.01; done'
 "#;
 
 /// What it does when it is stopped takes longer than the shorter of the two times.
 const CLEANS_UP: &str = r#"
     timeout = "2s"
-    shell = 'trap "sleep 1; echo cleaned; exit" TERM; while :; do sleep 0.01; done'
+    shell = 'trap "sleep 1; echo cleaned; exit 0" TERM; while :; do sleep 0.01; done'
 "#;
 
 /// `FOLDER` is the folder of the test; the daemon has `KEYS_TEST` and the credential `pin`.
@@ -78,7 +79,7 @@ const OF_PROCESSES: &[OfProcess] = &[
         &[
             ("{}", "succeeded: 0"),
             ("{ WHAT = 'four' }", "succeeded: 4"),
-            ("{ WHAT = { env = 'KEYS_TEST' } }", "succeeded: 17"),
+            ("{ WHAT = { env = 'KEYS_TEST' } }", "succeeded: 19"),
             ("{ WHAT = { file = 'six' } }", "succeeded: 6"),
             ("{ WHAT = { credential = 'pin' } }", "succeeded: 8"),
         ],
@@ -142,12 +143,34 @@ const OF_PROCESSES: &[OfProcess] = &[
     of_process(
         "jobs.output.max_bytes",
         "output.keep = 'head'\nshell = 'printf abcdefghij'",
-        &[("'8B'", "succeeded: abcdefgh"), ("'4B'", "succeeded: abcd")],
+        &[
+            (
+                "'8B'",
+                "succeeded: abcdefgh / [punctual: 2 bytes left out here]",
+            ),
+            (
+                "'4B'",
+                "succeeded: abcd / [punctual: 6 bytes left out here]",
+            ),
+        ],
     ),
     of_process(
         "jobs.output.keep",
         "output.max_bytes = '4B'\nshell = 'printf abcdefghij'",
-        &[("'head'", ""), ("'tail'", ""), ("'both'", "")],
+        &[
+            (
+                "'head'",
+                "succeeded: abcd / [punctual: 6 bytes left out here]",
+            ),
+            (
+                "'tail'",
+                "succeeded: [punctual: 6 bytes left out here] / ghij",
+            ),
+            (
+                "'both'",
+                "succeeded: ab / [punctual: 6 bytes left out here] / ij",
+            ),
+        ],
     ),
 ];
 
@@ -366,7 +389,11 @@ fn ended(place: &Place, run: &str) -> String {
     }
     let id = run["id"].as_str().unwrap();
     let output = door.get(&format!("/api/v1/runs/{id}/output?stream=stdout"));
-    let _ = write!(line, ": {}", output.send().text().trim_end());
+    let _ = write!(
+        line,
+        ": {}",
+        output.send().text().trim_end().replace('\n', " / ")
+    );
     line
 }
 
