@@ -2,14 +2,17 @@
 //!
 //! `world` is a simulated machine around the dispatcher: clock, ledger, runner, wakes, crashes.
 //! `cases/*.txt` are scenarios with the ledger that is expected of them, `properties` holds random
-//! histories against the promises of the product.
+//! histories against the promises of the product, `keys` shows what each key of a job is for.
 
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+mod keys;
 mod ledger;
 mod policy_cases;
 mod properties;
 mod random;
+#[path = "../reference_keys.rs"]
+mod reference_keys;
 mod scenario;
 mod table;
 mod words;
