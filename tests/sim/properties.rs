@@ -18,7 +18,7 @@ use crate::world::{Commit, UnderWay, Wake, World};
 fn config() -> Config {
     let set = std::env::var("PROPTEST_CASES").ok();
     Config {
-        cases: set.and_then(|n| n.parse().ok()).unwrap_or(2_000),
+        cases: set.and_then(|n| n.parse().ok()).unwrap_or(2_500),
         failure_persistence: None,
         ..Config::default()
     }
