@@ -6,17 +6,15 @@ use super::Ground;
 use super::action;
 use super::fields::Fields;
 use super::not_yet::{self, Section};
+use super::overlap;
 use super::params;
 use super::report::{Complaints, Problem};
 use super::retry;
 use super::rule;
 use super::sections::DEFAULT_POOL;
-use super::tree::{Node, Table};
+use super::tree::Table;
 use super::words;
-use crate::job::{
-    Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan, Restart, Retry, When,
-};
-use crate::schedule::format_duration;
+use crate::job::{CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan, Restart, Retry, When};
 
 /// The longest description, and the longest tag, in characters.
 const MAX_WORDS: usize = 1_000;
@@ -50,44 +48,9 @@ pub(super) fn read(
     let plan = plan(name, Wholeness::Job, &mut fields, ground, complaints);
     fields.finish(complaints);
     let mut plan = plan?;
-    if let Some(limit) = table.entries.get("timeout") {
-        warn_of_overlap(&plan, limit, complaints);
-    }
+    overlap::warn(&plan, table, complaints);
     plan.shown = super::shown::merged(&layers());
     Some(plan)
-}
-
-/// Warns of a job whose own time limit is longer than the time between two of its fires: its author
-/// expects runs of about that length, and under `forbid` the fires meanwhile are skipped.
-fn warn_of_overlap(plan: &Plan, written: &Node, complaints: &mut Complaints) {
-    let Action::Process(process) = &plan.action;
-    let forbid = plan.concurrency_policy == ConcurrencyPolicy::Forbid && plan.max_concurrent == 1;
-    let (Some(limit), true) = (process.timeout, forbid) else {
-        return;
-    };
-    // Any two fires will do: that the configuration is good must not depend on the day.
-    let first = plan.next_after(jiff::Timestamp::UNIX_EPOCH);
-    let second = first.and_then(|first| plan.next_after(first));
-    let Some(gap) = first
-        .zip(second)
-        .map(|(first, second)| second.duration_since(first))
-    else {
-        return;
-    };
-    if let Ok(gap) = Duration::try_from(gap)
-        && limit > gap
-    {
-        let sentence = format!(
-            "job `{}` may run for {} but is due again after {}: fires that find it running are \
-             skipped",
-            plan.name,
-            format_duration(limit),
-            format_duration(gap)
-        );
-        complaints.warn(Problem::at(written.place, sentence).help(
-            "shorten `timeout`, let more run at once (`max_concurrent`), or leave it if that is meant",
-        ));
-    }
 }
 
 /// Reads the defaults for the sake of their errors.

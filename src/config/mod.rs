@@ -24,6 +24,7 @@ mod ics;
 mod job;
 mod not_yet;
 pub mod outlook;
+mod overlap;
 mod params;
 pub mod permissions;
 mod read;

@@ -185,7 +185,7 @@ impl Verdict {
                 status: Status::Failed,
                 code: None,
                 signal: Some(signal),
-                reason: core_dumped.then(|| "core_dumped".to_owned()),
+                reason: core_dumped.then(|| Reason::CORE_DUMPED.to_owned()),
             },
             AttemptEnd::TimedOut { code, signal } => Self {
                 status: Status::TimedOut,

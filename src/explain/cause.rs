@@ -29,9 +29,6 @@ pub(super) enum Cause<'a> {
     Sentence(&'a str),
 }
 
-/// The runner's word for a process that a signal ended with a core dump.
-const CORE_DUMPED: &str = "core_dumped";
-
 impl<'a> Cause<'a> {
     pub(super) fn of(reason: &'a Reason) -> Self {
         match reason.0.as_str() {
@@ -49,7 +46,7 @@ impl<'a> Cause<'a> {
             Reason::TOTAL_TIMEOUT => Self::TotalTimeout,
             Reason::EXCLUDED => Self::Excluded(None),
             Reason::RESTARTED => Self::Restarted,
-            CORE_DUMPED => Self::CoreDumped,
+            Reason::CORE_DUMPED => Self::CoreDumped,
             text => Self::with_more(text),
         }
     }

@@ -120,6 +120,7 @@ fn json_holds_the_same() {
         ],
         "total": 3,
         "truncated": false,
+        "excluded": 0,
         "hours": [
             { "start": "2026-10-25T02:20:00+02:00", "fires": 2 },
             { "start": "2026-10-25T02:00:00+01:00", "fires": 1 },
@@ -192,6 +193,51 @@ fn a_hundred_million_fires_are_counted_and_not_listed() {
         ]
     );
     assert!(lines.iter().all(|line| line.len() <= 80), "{shown}");
+}
+
+#[test]
+fn days_that_calendars_exclude_are_left_out() {
+    let jobs = "
+[scheduler]
+timezone = 'Europe/Paris'
+[calendars.holidays]
+dates = ['2026-12-25', '2026-12-26']
+[jobs.report]
+cron = '0 9 * * *'
+exclude = ['holidays']
+shell = 'true'
+[jobs.poll]
+every = '1h'
+exclude = ['holidays']
+shell = 'true'
+";
+    let christmas = ["--from", "2026-12-24", "--to", "2026-12-28"];
+    let answer = answer(jobs, &christmas);
+    assert_eq!(
+        (&answer["total"], &answer["excluded"]),
+        (&json!(50), &json!(50))
+    );
+    let fires = answer["fires"].as_array().expect("fires");
+    let days = fires
+        .iter()
+        .map(|fire| fire["scheduled_at"].as_str().expect("a time")[..10].to_owned());
+    let days: std::collections::BTreeSet<_> = days.collect();
+    assert_eq!(
+        days.into_iter().collect::<Vec<_>>(),
+        ["2026-12-24", "2026-12-27"]
+    );
+    let shown = stdout(&simulate(
+        jobs,
+        &[&christmas[..], &["--job", "report"]].concat(),
+    ));
+    assert!(
+        shown.contains("\n2 more instants on days that calendars exclude.\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("Fri 2026-12-25  . . . . . . . . . . . ."),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) struct Tally {
     pub fires: u64,
     /// How many jobs they are of.
     pub jobs: u64,
+    /// How many instants are none, since a calendar excludes their day.
+    pub excluded: u64,
 }
 
 impl<'c> Forecast<'c> {
@@ -54,7 +56,9 @@ impl<'c> Forecast<'c> {
             slots: vec![0; edges.len()],
             fires: 0,
             jobs: 0,
+            excluded: 0,
         };
+        let Stretch { from, to } = self.stretch;
         for (schedule, jobs) in self.kinds() {
             let slots = self.slots(schedule, edges);
             let fires: u64 = slots.iter().sum();
@@ -63,6 +67,8 @@ impl<'c> Forecast<'c> {
             }
             tally.fires += fires * jobs;
             tally.jobs += if fires > 0 { jobs } else { 0 };
+            let named = schedule.count(just_before(from), just_before(to));
+            tally.excluded += named.saturating_sub(fires) * jobs;
             told(usize::try_from(jobs).unwrap_or(usize::MAX));
         }
         tally
@@ -114,14 +120,27 @@ fn first(schedule: &Schedule, t: Timestamp) -> Option<Timestamp> {
     following(schedule, just_before(t))
 }
 
-/// The first fire later than `t`.
+/// The first fire later than `t`: an instant on a day that is excluded is none.
 fn following(schedule: &Schedule, t: Timestamp) -> Option<Timestamp> {
-    schedule.next_after(t)
+    schedule.next_firing_after(t)
 }
 
 /// How many fires there are from `start` on, before `end`.
 fn count(schedule: &Schedule, start: Timestamp, end: Timestamp) -> u64 {
-    schedule.count(just_before(start), just_before(end))
+    let through = just_before(end);
+    if schedule.spec().exclude.is_empty() {
+        return schedule.count(just_before(start), through);
+    }
+    let mut fires = 0;
+    let mut next = schedule.next_after(just_before(start));
+    while let Some(first) = next.filter(|&first| first <= through) {
+        let (last, calendar) = schedule.excluded_run(first, through);
+        if calendar.is_none() {
+            fires += schedule.count(just_before(first), last);
+        }
+        next = schedule.next_after(last);
+    }
+    fires
 }
 
 /// The last moment that is not `t` yet.
@@ -133,15 +152,17 @@ fn just_before(t: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
     use crate::cli::simulate::slots;
-    use crate::schedule::Rule;
+    use crate::schedule::{Calendar, Rule};
+    use jiff::civil::date;
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    fn schedule(rule: Rule, name: &JobName) -> Schedule {
+    fn schedule(rule: Rule, exclude: Vec<Calendar>, name: &JobName) -> Schedule {
         let spec = ScheduleSpec {
             rule,
             timezone: "Europe/Paris".to_owned(),
@@ -149,7 +170,7 @@ mod tests {
             start: None,
             end: None,
             jitter: Duration::ZERO,
-            exclude: Vec::new(),
+            exclude: exclude.into_iter().map(Arc::new).collect(),
         };
         Schedule::new(spec, name.as_str()).unwrap()
     }
@@ -157,7 +178,7 @@ mod tests {
     #[test]
     fn a_fire_at_the_start_counts_and_one_at_the_end_does_not() {
         let name = JobName::new("a").unwrap();
-        let hourly = schedule(Rule::Every(Duration::from_hours(1)), &name);
+        let hourly = schedule(Rule::Every(Duration::from_hours(1)), Vec::new(), &name);
         let forecast = Forecast {
             jobs: vec![(&name, &hourly)],
             stretch: Stretch {
@@ -190,20 +211,39 @@ mod tests {
         ]
     }
 
+    /// Some days of March, or none.
+    fn calendars() -> impl Strategy<Value = Vec<Calendar>> {
+        let days = prop::sample::subsequence((26..=31).collect::<Vec<i8>>(), 0..4);
+        days.prop_map(|days| {
+            let days: Vec<_> = days.into_iter().map(|day| date(2026, 3, day)).collect();
+            if days.is_empty() {
+                Vec::new()
+            } else {
+                vec![Calendar::new("c", days)]
+            }
+        })
+    }
+
     proptest! {
-        /// The law: whether a job is walked or counted, slots are what the list holds.
+        /// The law: whether a job is walked or counted, slots are what the list holds, and the list
+        /// is what the schedules name, without the days that are excluded.
         #[test]
         fn slots_hold_what_is_listed(
-            mut rules in prop::collection::vec(rules(), 1..4),
+            mut jobs in prop::collection::vec((rules(), calendars()), 1..4),
             // Around the night of 29 March on which the clocks change.
             from in 1_774_600_000_i64..1_774_800_000,
             length in 1_i64..200_000,
         ) {
             // Some jobs have the same schedule.
-            rules.extend_from_within(1..);
+            jobs.extend_from_within(1..);
             let paris = TimeZone::get("Europe/Paris").unwrap();
-            let names: Vec<_> = (0..rules.len()).map(|n| JobName::new(&n.to_string()).unwrap()).collect();
-            let schedules: Vec<_> = rules.into_iter().zip(&names).map(|(rule, name)| schedule(rule, name)).collect();
+            let names = 0..jobs.len();
+            let names: Vec<_> = names.map(|n| JobName::new(&n.to_string()).unwrap()).collect();
+            let schedules: Vec<_> = jobs
+                .into_iter()
+                .zip(&names)
+                .map(|((rule, exclude), name)| schedule(rule, exclude, name))
+                .collect();
             let stretch = Stretch {
                 from: Timestamp::from_second(from).unwrap(),
                 to: Timestamp::from_second(from + length).unwrap(),
@@ -211,17 +251,28 @@ mod tests {
             let forecast = Forecast { jobs: names.iter().zip(&schedules).collect(), stretch };
             let slots = slots::of(stretch, &paris);
             let edges: Vec<_> = slots.iter().map(|slot| slot.start).collect();
-            let mut expected = vec![0; edges.len()];
+            let mut listed = vec![0; edges.len()];
             let mut last = None;
             for (instant, ..) in forecast.fires() {
                 prop_assert!(stretch.from <= instant && instant < stretch.to);
                 prop_assert!(last <= Some(instant));
                 last = Some(instant);
-                expected[edges.iter().rposition(|&edge| edge <= instant).unwrap()] += 1;
+                listed[edges.iter().rposition(|&edge| edge <= instant).unwrap()] += 1;
+            }
+            let (mut fires, mut excluded) = (0, 0);
+            for schedule in &schedules {
+                let mut t = just_before(stretch.from);
+                while let Some(next) = schedule.next_after(t).filter(|&next| next < stretch.to) {
+                    t = next;
+                    match schedule.excluded_by(next) {
+                        None => fires += 1,
+                        Some(_) => excluded += 1,
+                    }
+                }
             }
             let tally = forecast.tally(&edges, |_| {});
-            prop_assert_eq!(tally.fires, expected.iter().sum::<u64>());
-            prop_assert_eq!(tally.slots, expected);
+            prop_assert_eq!((tally.fires, tally.excluded), (fires, excluded));
+            prop_assert_eq!(tally.slots, listed);
         }
     }
 }

@@ -229,6 +229,10 @@ impl<'c> Found<'c> {
             let _ = write!(text, "\n{heat}");
         }
         let _ = writeln!(text, "\n{}", self.summary(&view.zone));
+        if self.tally.excluded > 0 {
+            let excluded = counted(self.tally.excluded, "more instant");
+            let _ = writeln!(text, "{excluded} on days that calendars exclude.");
+        }
         for change in self.changes(&view.zone) {
             let _ = writeln!(text, "{change}");
         }
@@ -336,6 +340,7 @@ impl<'c> Found<'c> {
                 .collect(),
             total: self.tally.fires,
             truncated: self.tally.fires > limit as u64,
+            excluded: self.tally.excluded,
             hours,
             days,
             without_clock: self.without_clock.iter().map(|plan| &plan.name).collect(),
@@ -366,6 +371,8 @@ struct Json<'c> {
     total: u64,
     /// Whether some are not listed.
     truncated: bool,
+    /// How many instants do not fire, since a calendar excludes their day.
+    excluded: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<Vec<JsonSlot>>,
     #[serde(skip_serializing_if = "Option::is_none")]

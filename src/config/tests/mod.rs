@@ -1,9 +1,11 @@
 //! The configuration as a whole: what it means, what it refuses, what it bears.
 
+mod calendars;
 mod files;
 mod hostile;
 mod meaning;
 mod occasions;
+mod outlook;
 mod refusals;
 mod renderings;
 
