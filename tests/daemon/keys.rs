@@ -19,8 +19,7 @@ use super::http::Door;
 use crate::reference_keys;
 
 /// A key of a process, what else its job has, and what is seen of a run under each value: how it
-/// ended, and what it wrote to its standard
-/// output, line by line.
+/// ended, and what it wrote to its standard output, line by line.
 struct OfProcess {
     key: &'static str,
     job: &'static str,
