@@ -2,17 +2,20 @@
 //!
 //! `world` is a simulated machine around the dispatcher: clock, ledger, runner, wakes, crashes.
 //! `cases/*.txt` are scenarios with the ledger that is expected of them, `properties` holds random
-//! histories against the promises of the product.
+//! histories against the promises of the product. `nights` lets the nights pass on which clocks
+//! change, in every zone (`year`, of which `benches/year.rs` lets all days pass).
 
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 mod ledger;
+mod nights;
 mod properties;
 mod random;
 mod scenario;
 mod table;
 mod words;
 mod world;
+mod year;
 
 use std::path::Path;
 
