@@ -2,16 +2,19 @@
 //! two days of downtime. `cargo bench --bench dispatch`
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod machine;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use machine::{Keep, Machine};
 use punctual::clock::monotonic;
-use punctual::dispatch::{Dispatcher, Effect, Input, Memory};
+use punctual::dispatch::{Dispatcher, Effect, Memory};
 use punctual::job::{
-    Action, AttemptEnd, CatchUp, CatchUpMode, ClaimOutcome, CommandLine, ConcurrencyPolicy,
-    JobFlags, JobName, KeepOutput, OutputLimits, Plan, Pool, Process, Retry, Signal, When, Write,
+    Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobFlags, JobName, KeepOutput,
+    OutputLimits, Plan, Pool, Process, Retry, Run, RunId, Signal, When, Write,
 };
 use punctual::schedule::{Rule, Schedule, ScheduleSpec};
 
@@ -26,11 +29,11 @@ fn main() {
 
 /// Ten thousand jobs at every second: each fire is two wakes, a claim, a start, an end.
 fn every_second(begin: Timestamp) {
-    let mut world = World::new(begin);
+    let mut machine = machine_of(CatchUpMode::Latest, begin);
     let started = monotonic();
-    world.run_until(begin + SignedDuration::from_secs(SECONDS));
+    machine.run_until(begin + SignedDuration::from_secs(SECONDS));
     let took = started.elapsed().as_secs_f64();
-    let (steps, starts) = (world.steps, world.starts);
+    let (steps, starts) = (machine.steps, machine.starts);
     println!(
         "{JOBS} jobs at every second, {SECONDS} s simulated: {took:.2} s, {starts} starts, \
          {steps} steps, {:.0} steps a second, {:.1} us a fire",
@@ -38,7 +41,7 @@ fn every_second(begin: Timestamp) {
         took * 1e6 / count(starts),
     );
     let shown = monotonic();
-    let jobs = world.dispatcher.snapshot(world.now).jobs.len();
+    let jobs = machine.dispatcher.snapshot(machine.now).jobs.len();
     println!("a snapshot of {jobs} jobs: {:?}", shown.elapsed());
 }
 
@@ -46,9 +49,9 @@ fn every_second(begin: Timestamp) {
 fn recovery(begin: Timestamp) {
     for mode in [CatchUpMode::None, CatchUpMode::Latest, CatchUpMode::All] {
         let plans = plans(mode);
-        let mut world = World::new(begin);
-        world.run_until(begin + SignedDuration::from_secs(2));
-        let memory = world.memory(&plans);
+        let mut machine = machine_of(CatchUpMode::Latest, begin);
+        machine.run_until(begin + SignedDuration::from_secs(2));
+        let memory = machine.kept.memory(&plans);
         let left = memory.live.len();
         let now = begin + SignedDuration::from_hours(48);
         let started = monotonic();
@@ -69,102 +72,22 @@ fn recovery(begin: Timestamp) {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "for print")]
-fn count(n: usize) -> f64 {
+fn count(n: u64) -> f64 {
     n as f64
 }
 
-/// A ledger that commits at once, processes that end at once, wakes that are on time.
-struct World {
-    now: Timestamp,
-    dispatcher: Dispatcher,
-    wakes: BTreeSet<(Timestamp, JobName)>,
-    armed: BTreeMap<JobName, Timestamp>,
+/// What a daemon that comes back reads.
+#[derive(Default)]
+struct Remembered {
     flags: BTreeMap<JobName, JobFlags>,
-    live: BTreeMap<punctual::job::RunId, punctual::job::Run>,
-    inbox: Vec<Input>,
-    steps: usize,
-    starts: usize,
+    live: BTreeMap<RunId, Run>,
 }
 
-impl World {
-    fn new(now: Timestamp) -> Self {
-        let plans = plans(CatchUpMode::Latest);
-        let (dispatcher, effects) =
-            Dispatcher::recover("n".into(), plans, pools(), Memory::default(), now);
-        let mut world = Self {
-            now,
-            dispatcher,
-            wakes: BTreeSet::new(),
-            armed: BTreeMap::new(),
-            flags: BTreeMap::new(),
-            live: BTreeMap::new(),
-            inbox: Vec::new(),
-            steps: 0,
-            starts: 0,
-        };
-        world.perform(effects);
-        world
-    }
-
-    fn run_until(&mut self, end: Timestamp) {
-        self.answer();
-        while let Some((at, job)) = self.wakes.pop_first().filter(|&(at, _)| at <= end) {
-            self.armed.remove(&job);
-            self.now = self.now.max(at);
-            self.inbox.push(Input::Wake(job));
-            self.answer();
-        }
-    }
-
-    fn answer(&mut self) {
-        while let Some(input) = self.inbox.pop() {
-            self.steps += 1;
-            let effects = self.dispatcher.step(self.now, input);
-            self.perform(effects);
-        }
-    }
-
-    fn perform(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Write { writes, .. } => self.commit(writes),
-                Effect::Start(start) => {
-                    self.starts += 1;
-                    let (run, attempt, at) = (start.run.id, start.attempt, self.now);
-                    let end = AttemptEnd::Exited { code: 0, ok: true };
-                    self.inbox.push(Input::Ended {
-                        run,
-                        attempt,
-                        end,
-                        at,
-                    });
-                    self.inbox.push(Input::Started {
-                        run,
-                        attempt,
-                        pid: 1,
-                        at,
-                    });
-                }
-                Effect::Arm { job, at } => {
-                    if let Some(before) = self.armed.remove(&job) {
-                        self.wakes.remove(&(before, job.clone()));
-                    }
-                    if let Some(at) = at {
-                        self.armed.insert(job.clone(), at);
-                        self.wakes.insert((at, job));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn commit(&mut self, writes: Vec<Write>) {
-        let mut outcomes = Vec::new();
+impl Keep for Remembered {
+    fn keep(&mut self, writes: Vec<Write>) {
         for write in writes {
             match write {
                 Write::Claim(run) | Write::Start(run) => {
-                    outcomes.push((run.id, ClaimOutcome::Claimed));
                     self.live.insert(run.id, run);
                 }
                 Write::Run(run) if run.status.is_final() => {
@@ -176,11 +99,10 @@ impl World {
                 _ => {}
             }
         }
-        if !outcomes.is_empty() {
-            self.inbox.push(Input::Claimed(outcomes));
-        }
     }
+}
 
+impl Remembered {
     fn memory(self, plans: &BTreeMap<JobName, Arc<Plan>>) -> Memory {
         let specs = plans.iter();
         Memory {
@@ -195,6 +117,10 @@ impl World {
             ..Memory::default()
         }
     }
+}
+
+fn machine_of(mode: CatchUpMode, begin: Timestamp) -> Machine<Remembered> {
+    Machine::new(plans(mode), pools(), Remembered::default(), begin)
 }
 
 fn pools() -> BTreeMap<String, Pool> {

@@ -2,12 +2,15 @@
 //!
 //! `world` is a simulated machine around the dispatcher: clock, ledger, runner, wakes, crashes.
 //! `cases/*.txt` are scenarios with the ledger that is expected of them, `properties` holds random
-//! histories against the promises of the product, `keys` shows what each key of a job is for.
+//! histories against the promises of the product, `policy_cases` crosses every policy with what may be
+//! in its way, `keys` shows what each key of a job is for. `nights` lets the nights pass on which
+//! clocks change, in every zone (`year`, of which `benches/year.rs` lets all days pass).
 
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
 mod keys;
 mod ledger;
+mod nights;
 mod policy_cases;
 mod properties;
 mod random;
@@ -17,6 +20,7 @@ mod scenario;
 mod table;
 mod words;
 mod world;
+mod year;
 
 use std::path::Path;
 
