@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+mod direct;
 mod ledger;
 mod policy_cases;
 mod properties;
