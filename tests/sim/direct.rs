@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use punctual::dispatch::{Command, Effect, Input, PoolView, check_params};
-use punctual::job::{ClaimOutcome, EventKind, Pool, RunId, Status};
+use punctual::job::{AttemptEnd, ClaimOutcome, EventKind, Pool, RunId, Status};
 
 use crate::words::{job, job_name, time};
 use crate::world::World;
@@ -76,12 +76,21 @@ fn a_pool_that_left_the_config_stays_while_somebody_uses_it_or_waits_for_it() {
 #[test]
 fn a_plan_is_known_until_its_job_leaves_the_config() {
     let mut world = world(&["a every 1s lasts 9s"], 1);
-    let known = |world: &World| world.daemon.as_ref().unwrap().plan("a").is_some();
+    let known = |world: &World| {
+        let daemon = world.daemon.as_ref().unwrap();
+        let snapshot = daemon.snapshot(world.now());
+        (
+            daemon.plan("a").is_some(),
+            snapshot.job("a").is_some(),
+            snapshot.jobs.len(),
+        )
+    };
     until(&mut world, 2.0);
-    assert!(known(&world));
+    assert_eq!(known(&world), (true, true, 1));
     world.plans.clear();
     world.reload();
-    assert!(!known(&world));
+    // Its run goes on.
+    assert_eq!(known(&world), (false, false, 0));
 }
 
 #[test]
@@ -167,4 +176,22 @@ fn what_the_daemon_died_under_is_lost_attempt_by_attempt() {
     world.start();
     until(&mut world, 3.0);
     assert_eq!(statuses(&world), [(Status::Lost, Some(1))]);
+}
+
+/// The runner may have news of an end on its way when it is told to stop.
+#[test]
+fn what_fails_by_itself_after_it_was_told_to_stop_is_not_tried_again() {
+    let mut world = world(&["a at 12:00:01 lasts 9s retries 1"], 1);
+    until(&mut world, 2.0);
+    let run = RunId::of_fire(&job_name("a"), time("12:00:01"));
+    world.command("cancel", Command::Cancel { run });
+    world.input(Input::Ended {
+        run,
+        attempt: 1,
+        end: AttemptEnd::Exited { code: 1, ok: false },
+        at: world.now(),
+    });
+    let daemon = world.daemon.as_ref().unwrap();
+    let view = daemon.view_of(&job_name("a")).unwrap();
+    assert_eq!((view.running, view.queued), (0, 0));
 }
