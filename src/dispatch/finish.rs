@@ -24,7 +24,6 @@ impl Dispatcher {
         let first_start = live.run.started_at.is_none();
         live.run.started_at = live.run.started_at.or(Some(at));
         let attempt = Attempt {
-            status: Status::Running,
             pid: Some(pid),
             ..unended(id, number, at)
         };

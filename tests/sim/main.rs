@@ -3,11 +3,12 @@
 //! `world` is a simulated machine around the dispatcher: clock, ledger, runner, wakes, crashes.
 //! `cases/*.txt` are scenarios with the ledger that is expected of them, `properties` holds random
 //! histories against the promises of the product, `policy_cases` crosses every policy with what may be
-//! in its way, `keys` shows what each key of a job is for. `nights` lets the nights pass on which
+//! in its way, `direct` asks the dispatcher by itself, `keys` shows what each key of a job is for. `nights` lets the nights pass on which
 //! clocks change, in every zone (`year`, of which `benches/year.rs` lets all days pass).
 
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+mod direct;
 mod keys;
 mod ledger;
 mod nights;
