@@ -169,7 +169,7 @@ fn policies(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Policies {
     ];
     let max_concurrent = fields.whole("max_concurrent", &(1..=100_000), complaints);
     let policy = fields.choice("concurrency_policy", &policies, complaints);
-    let queue_limit = fields.whole("queue_limit", &(1..=100_000), complaints);
+    let queue_limit = fields.whole("queue_limit", &(1..=10_000), complaints);
     let mode = fields.choice("catch_up", &modes, complaints);
     let limit = fields.whole("catch_up_limit", &(1..=100_000), complaints);
     let window = fields.positive("catch_up_window", complaints);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::out::Out;
 use super::pools::Pools;
-use super::{Answer, CommandId, Dispatcher, Effect, Refusal, Start};
+use super::{Answer, CommandId, Dispatcher, Effect, Refusal, Start, view};
 use crate::job::{Attempt, JobName, Plan, Pool, Run, RunId, Status, StopCause, Trigger};
 
 /// Every run that is past its claim and not over.
@@ -34,6 +34,9 @@ pub(super) struct Live {
     pub(super) attempt: Option<Attempt>,
     /// It has its slot, and its row is on its way to say so: the process comes after that.
     pub(super) announced: bool,
+    /// When its first attempt started, or could not be: as the clock would show it now, had it not
+    /// moved by itself since.
+    pub(super) began: Option<Timestamp>,
 }
 
 /// How far it has come.
@@ -110,6 +113,7 @@ impl Active {
         self.runs.insert(
             run.id,
             Live {
+                began: run.started_at,
                 run,
                 plan: plan.clone(),
                 phase,
@@ -228,7 +232,7 @@ impl Active {
                 self.holding -= 1;
                 self.pools.give_back(&live.plan.pool);
             }
-            Phase::Waiting => self.pools.leave(&live.plan.pool, id),
+            Phase::Waiting => self.pools.leave(&live),
             Phase::Inserting { .. } | Phase::InLine | Phase::Behind | Phase::Delayed => {}
         }
         Some(live)
@@ -275,6 +279,8 @@ impl Dispatcher {
             self.active.pools.give_back(pool);
             if let Some(state) = self.jobs.get_mut(&job) {
                 state.miss_waiting(id, now, &mut self.active, out);
+                let view = view!(self, now, Timestamp::MIN);
+                state.take_turns(view, &mut self.active, out);
                 out.touch(&job);
             }
         }
@@ -303,7 +309,7 @@ impl Live {
     /// When its `total_timeout` is over.
     pub(super) fn total_end(&self) -> Option<Timestamp> {
         let total = self.plan.total_timeout?;
-        self.run.started_at?.checked_add(total).ok()
+        self.began?.checked_add(total).ok()
     }
 
     /// When its next attempt is to start, while it waits for that.

@@ -27,9 +27,9 @@ impl Dispatcher {
                 },
             );
         }
-        if step < -unwatched {
+        if step < -unwatched || step > unwatched {
             for (name, state) in &mut self.jobs {
-                state.shift_delays(step, now, &mut self.active, out);
+                state.shift_elapsed(step, now, &mut self.active, out);
                 out.touch(name);
             }
         }
@@ -62,9 +62,10 @@ pub(super) fn is_far_ahead(mark: Timestamp, now: Timestamp) -> bool {
 }
 
 impl JobState {
-    /// The clock went back by `step`, which is negative: delays are elapsed time, and do not become
-    /// longer by that.
-    fn shift_delays(
+    /// The clock moved by `step`, or the machine slept. What a run may take is elapsed time, and so are
+    /// delays: none becomes longer by a clock that went back. A delay that a clock that went forward
+    /// passes over is over.
+    fn shift_elapsed(
         &mut self,
         step: SignedDuration,
         now: Timestamp,
@@ -72,11 +73,16 @@ impl JobState {
         out: &mut Out,
     ) {
         let shifted = |at: Timestamp| at.saturating_add(step).unwrap_or(at);
-        self.restart_at = self.restart_at.map(shifted);
+        let back = step.is_negative();
+        if back {
+            self.restart_at = self.restart_at.map(shifted);
+        }
         for &id in &self.running {
-            if let Some(live) = active.get_mut(id)
-                && let Some(at) = live.retry_at()
-            {
+            let Some(live) = active.get_mut(id) else {
+                continue;
+            };
+            live.began = live.began.map(shifted);
+            if let Some(at) = live.retry_at().filter(|_| back) {
                 live.run.retry_at = Some(shifted(at));
                 out.run(&live.run, now);
             }
@@ -104,16 +110,16 @@ impl JobState {
 
     /// Instants later than `now` that were put off are to come again.
     fn cut_backlog(&mut self, now: Timestamp) {
-        let Some(&(_, newest)) = self.flags.backlog.last() else {
-            return;
-        };
-        if newest <= now {
+        let newest = self.flags.backlog.last();
+        if newest.is_none_or(|&(_, through)| through <= now) {
             return;
         }
-        self.flags.backlog.retain(|(after, _)| *after < now);
-        if let Some((_, through)) = self.flags.backlog.last_mut() {
-            *through = now.min(*through);
-        }
+        let backlog = std::mem::take(&mut self.flags.backlog);
+        let cut = backlog.into_iter().filter_map(|(after, through)| {
+            let left = self.stretch(after, through.min(now))?;
+            Some((after, left.last))
+        });
+        self.flags.backlog = cut.collect();
         self.put_off = self.count_put_off();
         self.dirty = true;
     }

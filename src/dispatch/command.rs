@@ -80,7 +80,10 @@ impl Dispatcher {
         self.active.claim(run.clone(), out);
         self.active
             .add(run, &state.plan, Phase::Inserting { reply: Some(id) });
-        state.let_in(run_id, admission, now, &mut self.active, out);
+        let view = view!(self, now, Timestamp::MIN);
+        if let Some(state) = self.jobs.get_mut(job) {
+            state.let_in(run_id, admission, view, &mut self.active, out);
+        }
         out.touch(job);
         Ok(())
     }

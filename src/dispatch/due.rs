@@ -32,7 +32,7 @@ impl JobState {
     }
 
     /// A pause with an end is over when its end has come.
-    fn resume_if_over(&mut self, view: View<'_>, out: &mut Out) {
+    pub(super) fn resume_if_over(&mut self, view: View<'_>, out: &mut Out) {
         let over = self.flags.paused && self.flags.paused_until.is_some_and(|t| t <= view.now);
         if over {
             // Instants up to the end of the pause are skipped, those after it are not.
@@ -81,7 +81,7 @@ impl JobState {
                     active.wait_behind(id, view.now, out);
                 }
             }
-            self.let_in(id, admission, view.now, active, out);
+            self.let_in(id, admission, view, active, out);
         }
     }
 
@@ -221,6 +221,9 @@ impl Dispatcher {
         if outcome == ClaimOutcome::Decided {
             state.forget(id);
             self.active.remove(id);
+            if trigger == Trigger::Startup {
+                state.restart_refused(now);
+            }
             let decided = Err(Refusal::Decided(id));
             self.active.answer(id, reply, &decided, out);
         } else if trigger != Trigger::CatchUp {

@@ -22,6 +22,7 @@ impl Dispatcher {
         };
         live.run.status = Status::Running;
         let first_start = live.run.started_at.is_none();
+        live.began = live.began.or(Some(at));
         live.run.started_at = live.run.started_at.or(Some(at));
         let attempt = Attempt {
             pid: Some(pid),
@@ -68,9 +69,12 @@ impl Dispatcher {
         attempt.exit_code = verdict.code;
         attempt.signal = verdict.signal;
         attempt.reason = verdict.reason.map(Reason::new);
+        live.began = live.began.or(Some(attempt.started_at));
         live.run.exit_code = attempt.exit_code;
         live.run.signal = attempt.signal;
-        let next = if is_stopped {
+        // Nor is a run whose job has left the config.
+        let removed = self.jobs.get(&live.run.job).is_none_or(|it| it.removed);
+        let next = if is_stopped || removed {
             Next::Over(attempt.reason.clone())
         } else {
             next_attempt(&live, &attempt, at)
@@ -125,14 +129,7 @@ fn next_attempt(live: &Live, attempt: &Attempt, at: Timestamp) -> Next {
     }
     let delay = retry.delay(live.run.id, number);
     let retry_at = at.saturating_add(delay).unwrap_or(Timestamp::MAX);
-    // A run of which no process ever started has begun now.
-    let total = live.plan.total_timeout;
-    let from_now = || at.checked_add(total?).ok();
-    if live
-        .total_end()
-        .or_else(from_now)
-        .is_some_and(|end| retry_at >= end)
-    {
+    if live.total_end().is_some_and(|end| retry_at >= end) {
         return Next::Over(Some(Reason::new(Reason::TOTAL_TIMEOUT)));
     }
     Next::Attempt(retry_at)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Dispatcher;
 use super::active::Phase;
 use super::out::Out;
-use crate::job::{Attempt, ConcurrencyPolicy, JobName, Reason, Run, RunId, Status, Trigger, Write};
+use crate::job::{Attempt, JobName, Reason, Run, RunId, Status, Trigger, Write};
 
 impl Dispatcher {
     /// A queued run goes on waiting; one that has nothing to wait for any more is cancelled.
@@ -39,17 +39,17 @@ impl Dispatcher {
         if run.trigger == Trigger::CatchUp {
             state.catching_up = Some(id);
         }
-        let waits_by_policy = matches!(
-            state.plan.concurrency_policy,
-            ConcurrencyPolicy::Queue | ConcurrencyPolicy::Replace
-        );
-        if waits_by_policy && !has_begun && !state.has_room() {
+        // Policy and limit may be others than those that let it in.
+        if !has_begun && !state.has_room() {
             state.behind.push_back(id);
             self.active.add(run, &state.plan, Phase::Behind);
             return;
         }
         state.running.insert(id);
-        if run.retry_at.is_some() {
+        if let Some(at) = run.retry_at {
+            // A clock that was ahead must not make it wait longer than any delay is.
+            let longest = now.saturating_add(state.plan.retry.max_delay).unwrap_or(at);
+            run.retry_at = Some(at.min(longest));
             self.active.add(run, &state.plan, Phase::Delayed);
         } else {
             self.active.add(run, &state.plan, Phase::Waiting);

@@ -173,7 +173,7 @@ impl JobState {
     }
 
     /// Where more is put off than limit and window allow, the oldest of it is missed for good.
-    fn give_up_oldest(&mut self, view: View<'_>, out: &mut Out) {
+    pub(super) fn give_up_oldest(&mut self, view: View<'_>, out: &mut Out) {
         let (most, oldest) = self.allowed(view.now);
         let Some(schedule) = self.plan.when.schedule().cloned() else {
             return;

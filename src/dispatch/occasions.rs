@@ -64,6 +64,7 @@ impl Dispatcher {
         let view = view!(self, now, Timestamp::MIN);
         for (name, state) in &mut self.jobs {
             if state.plan.enabled && state.plan.when.restart().is_some() {
+                state.resume_if_over(view, out);
                 state.run_from_startup(now, view, &mut self.active, out);
                 out.touch(name);
             }
@@ -144,6 +145,13 @@ impl JobState {
         self.restart_at = end.at.checked_add(delay).ok();
     }
 
+    /// The ledger does not take its run: it is tried again after a delay.
+    pub(super) fn restart_refused(&mut self, now: Timestamp) {
+        if self.is_supervised() {
+            self.restart_at = now.checked_add(self.plan.retry.initial_delay).ok();
+        }
+    }
+
     /// Whether it is started again when it ends.
     pub(super) fn is_supervised(&self) -> bool {
         let restart = self.plan.when.restart();
@@ -193,7 +201,7 @@ impl JobState {
         run.queued_at = Some(view.now);
         active.claim(run.clone(), out);
         active.add(run, &self.plan, Phase::Inserting { reply: None });
-        self.let_in(id, admission, view.now, active, out);
+        self.let_in(id, admission, view, active, out);
     }
 
     /// Events that come to nothing one after another for one reason are one row.

@@ -52,7 +52,9 @@ impl Out {
     /// news.
     pub(super) fn run(&mut self, run: &Run, at: Timestamp) {
         self.writes.push(Write::Run(run.clone()));
-        if run.span.is_none() && Upstream::ENDS.contains(&run.status) {
+        // What was missed while it waited has come to its end, too, for whoever supervises it.
+        let over = run.status == Status::Missed || Upstream::ENDS.contains(&run.status);
+        if run.span.is_none() && over {
             self.ends.push(End {
                 job: run.job.clone(),
                 run: run.id,

@@ -61,14 +61,15 @@ impl Pools {
         let mut made = Self {
             pools: BTreeMap::new(),
         };
-        made.configure(pools);
+        made.configure(pools, &BTreeSet::new());
         made
     }
 
-    /// Takes the slots of the config as it is now; what is in use stays in use.
-    pub(super) fn configure(&mut self, pools: BTreeMap<String, Pool>) {
+    /// Takes the slots of the config as it is now; what is in use, or wanted by a run that is not
+    /// over, stays.
+    pub(super) fn configure(&mut self, pools: BTreeMap<String, Pool>, wanted: &BTreeSet<String>) {
         self.pools.retain(|name, pool| {
-            pools.contains_key(name) || pool.used > 0 || !pool.waiting.is_empty()
+            pools.contains_key(name) || wanted.contains(name) || pool.used > 0
         });
         for (name, pool) in pools {
             let known = self.named(&name);
@@ -107,10 +108,17 @@ impl Pools {
     }
 
     /// Takes a run out of the queue, wherever it stands.
-    pub(super) fn leave(&mut self, pool: &str, run: RunId) {
-        let pool = self.named(pool);
-        if let Some(place) = pool.places.remove(&run) {
-            pool.waiting.remove(&place);
+    pub(super) fn leave(&mut self, live: &Live) {
+        let pool = self.named(&live.plan.pool);
+        let Some(place) = pool.places.remove(&live.run.id) else {
+            return;
+        };
+        pool.waiting.remove(&place);
+        // It had nothing of the pool, so the job's next run takes its tag.
+        if let Some(finish) = pool.ahead.get_mut(&live.run.job)
+            && *finish == place.1 + 1
+        {
+            *finish = place.1;
         }
     }
 

@@ -61,6 +61,7 @@ impl Dispatcher {
             let claims = left.claims.remove(&name).unwrap_or_default();
             this.take_up(plan, known, claims, now, &mut out);
         }
+        this.forget_ends_of_the_gone(&mut out);
         for (name, (_, spec)) in &memory.schedules {
             if !this.jobs.contains_key(name) {
                 let claims = left.claims.remove(name).unwrap_or_default();
@@ -89,6 +90,15 @@ impl Dispatcher {
         this.advance_all(now, Timestamp::MIN, &mut out);
         let effects = this.finish_step(now, out);
         (this, effects)
+    }
+
+    /// A job that left the config while the daemon was down does not count, if it comes back, what
+    /// others did before.
+    fn forget_ends_of_the_gone(&mut self, out: &mut Out) {
+        for flags in self.dormant.values_mut().filter(|it| !it.seen.is_empty()) {
+            flags.seen.clear();
+            out.write(Write::Job(flags.clone()));
+        }
     }
 
     /// A job of the config goes on where its mark is, or begins now.
@@ -169,6 +179,10 @@ impl Dispatcher {
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
         let from = counts_from(now, flags.decided_through);
         flags.decided_through = from;
+        let upstreams = plan.when.upstreams();
+        flags
+            .seen
+            .retain(|job, _| upstreams.iter().any(|upstream| upstream.job == *job));
         let spec = plan.spec_in_force();
         out.write(Write::Schedule {
             job: name.clone(),

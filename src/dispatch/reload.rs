@@ -30,7 +30,9 @@ impl Dispatcher {
         }
         // Instants up to now belong to the schedules that held until now.
         self.advance_all(now, Timestamp::MIN, out);
-        self.active.pools.configure(pools);
+        let wanted = self.active.iter().map(|live| live.plan.pool.clone());
+        let wanted = wanted.collect();
+        self.active.pools.configure(pools, &wanted);
         out.emit(now, EventKind::Reloaded);
         let gone: Vec<JobName> = self
             .jobs
@@ -152,6 +154,10 @@ impl JobState {
         active: &mut Active,
         out: &mut Out,
     ) {
+        self.skipped_events = None;
+        if before.catch_up != self.plan.catch_up {
+            self.give_up_oldest(view, out);
+        }
         let upstreams = self.plan.when.upstreams();
         let known = self.flags.seen.len();
         self.flags

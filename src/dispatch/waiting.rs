@@ -7,7 +7,7 @@ use super::View;
 use super::active::{Active, Live, Phase};
 use super::job_state::JobState;
 use super::out::Out;
-use crate::job::{ConcurrencyPolicy, Reason, RunId, Status, StopCause};
+use crate::job::{ConcurrencyPolicy, Reason, RunId, Status, StopCause, Trigger};
 
 /// The most runs of one job at once where its policy names no limit: memory is bounded, whatever is
 /// asked for.
@@ -53,7 +53,7 @@ impl JobState {
         &mut self,
         id: RunId,
         admission: Admission,
-        now: Timestamp,
+        view: View<'_>,
         active: &mut Active,
         out: &mut Out,
     ) {
@@ -62,19 +62,23 @@ impl JobState {
             return;
         }
         self.behind.push_back(id);
-        if self.plan.concurrency_policy == ConcurrencyPolicy::Replace {
-            self.make_way(now, active, out);
+        // While the daemon drains nothing can take the place of what runs.
+        if self.plan.concurrency_policy == ConcurrencyPolicy::Replace && !view.draining {
+            self.make_way(view.now, active, out);
         }
     }
 
     /// So many runs are stopped, the oldest first, that all that wait have a place. Where all are
-    /// being stopped already, the oldest of those that wait gives way to the newest.
+    /// being stopped already, the oldest of those that wait gives way to the newest. Runs that are
+    /// caught up are outside of this: they are waited for.
     fn make_way(&mut self, now: Timestamp, active: &mut Active, out: &mut Out) {
         let max = self.plan.max_concurrent as usize;
         loop {
             let is_staying = |id: &RunId| {
-                let phase = active.get(*id).map(|live| live.phase);
-                !matches!(phase, Some(Phase::Running { stopping: Some(_) }))
+                active.get(*id).is_some_and(|live| {
+                    live.run.trigger != Trigger::CatchUp
+                        && !matches!(live.phase, Phase::Running { stopping: Some(_) })
+                })
             };
             let staying: Vec<RunId> = self.running.iter().copied().filter(is_staying).collect();
             if staying.len() + self.behind.len() <= max {
@@ -103,7 +107,7 @@ impl JobState {
     }
 
     fn let_behind_in(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        while self.has_room() {
+        while self.has_room() && !self.removed {
             let Some(&id) = self.behind.front() else {
                 return;
             };

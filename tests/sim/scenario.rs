@@ -135,6 +135,9 @@ fn configure(world: &mut World, line: &str) {
         "drop" => {
             world.plans.remove(&job_name(rest));
         }
+        "drop-pool" => {
+            world.pools.remove(rest);
+        }
         "pool" => {
             let pool = Pool {
                 name: nth(0).to_owned(),
