@@ -13,6 +13,7 @@ use super::{Context, wire};
 use crate::clock;
 use crate::dispatch::Snapshot;
 use crate::job::Plan;
+use crate::schedule::ScheduleSpec;
 
 /// GET `/status`
 pub(super) async fn show(
@@ -67,7 +68,7 @@ struct Known {
 
 impl ConfigHash {
     /// `sha256:` and hexadecimal digits: of the jobs' tables with defaults merged in, secrets left
-    /// out. Nodes with the same jobs have the same.
+    /// out, and of what their schedules mean. Nodes with the same jobs have the same.
     pub(super) fn of(&self, snapshot: &Snapshot) -> String {
         // It is replaced whole, so a panic elsewhere has left it whole.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,9 +91,15 @@ impl ConfigHash {
 fn hash<'a>(plans: impl Iterator<Item = &'a Arc<Plan>>) -> String {
     let mut hash = Sha256::new();
     for plan in plans {
+        // What was written may mean another zone or other days elsewhere; that the zone database is
+        // of another version is told by itself.
+        let in_force = plan.spec_in_force();
+        let in_force = in_force.map(|spec| ScheduleSpec { tzdb: None, ..spec });
         hash.update(plan.name.as_str());
         hash.update(b"\0");
         hash.update(plan.shown.to_string());
+        hash.update(b"\0");
+        hash.update(serde_json::to_vec(&in_force).expect("a schedule is JSON"));
         hash.update(b"\0");
     }
     let mut text = "sha256:".to_owned();
@@ -100,4 +107,27 @@ fn hash<'a>(plans: impl Iterator<Item = &'a Arc<Plan>>) -> String {
         write!(text, "{byte:02x}").expect("writing to a string does not fail");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{self, Environment};
+
+    #[test]
+    fn other_days_are_another_config() {
+        let of = |days: &str, unused: &str| {
+            let text = format!(
+                "[calendars.c]\ndates = [{days}]\n[calendars.d]\ndates = [{unused}]\n\
+                 [jobs.a]\nevery = \"1h\"\nshell = \"x\"\nexclude = [\"c\"]\n"
+            );
+            let config = config::parse(Path::new("/x"), &text, &Environment::of_process());
+            hash(config.unwrap().jobs.values())
+        };
+        let (one, other) = ("\"2026-12-25\"", "\"2026-12-26\"");
+        assert_eq!(of(one, one), of(one, other));
+        assert_ne!(of(one, one), of(other, one));
+    }
 }

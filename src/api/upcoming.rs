@@ -189,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn a_part_begins_with_a_fire_that_is_not_excluded() {
+        let text = format!("{JOBS}exclude = [\"c\"]\n[calendars.c]\ndates = [\"2026-11-23\"]\n");
+        let text = text.replace("at = \"2026-11-22T12:00:40Z\"", "every = \"12h\"");
+        let config = config::parse(Path::new("/x"), &text, &Environment::of_process()).unwrap();
+        let now = at("11:00:00");
+        let node = config.node.name.clone();
+        let memory = Memory::default();
+        let (dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
+        let snapshot = dispatcher.snapshot(now);
+        let view = snapshot.job("z").unwrap();
+        let cursor = Cursor::parse(&format!("{}~z", at("12:00:00").as_microsecond())).unwrap();
+        assert_eq!(
+            cursor.first_of(view),
+            Some("2026-11-24T00:00:00Z".parse().unwrap())
+        );
+    }
+
+    #[test]
     fn parts_of_any_size_are_the_whole() {
         let snapshot = snapshot();
         let until = Some(at("12:03:00"));

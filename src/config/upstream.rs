@@ -57,14 +57,12 @@ fn one(item: &Node, complaints: &mut Complaints) -> Option<Upstream> {
         return Some(Upstream { job, status });
     };
     let mut fields = Fields::over(vec![table]);
-    let job = match fields.node("job") {
-        Some(node) => job_name(node, complaints),
-        None => {
-            let problem = Problem::at(item.place, "`after` needs the `job` to run after");
-            complaints.error(problem.help("such as { job = \"backup\", status = \"failed\" }"));
-            None
-        }
-    };
+    let named = fields.node("job");
+    if named.is_none() {
+        let problem = Problem::at(item.place, "`after` needs the `job` to run after");
+        complaints.error(problem.help("such as { job = \"backup\", status = \"failed\" }"));
+    }
+    let job = named.and_then(|node| job_name(node, complaints));
     let status = fields.choice("status", &ends(), complaints);
     let written = fields.node("status").is_some();
     fields.finish(complaints);

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::active::Active;
 use super::job_state::JobState;
 use super::out::Out;
 use super::{Dispatcher, HORIZON, UNWATCHED_AFTER};
@@ -25,6 +26,12 @@ impl Dispatcher {
                     by_s: step.as_secs_f64(),
                 },
             );
+        }
+        if step < -unwatched {
+            for (name, state) in &mut self.jobs {
+                state.shift_delays(step, now, &mut self.active, out);
+                out.touch(name);
+            }
         }
         if now.duration_since(self.furthest) < -CORRECTION {
             self.furthest = now;
@@ -55,6 +62,27 @@ pub(super) fn is_far_ahead(mark: Timestamp, now: Timestamp) -> bool {
 }
 
 impl JobState {
+    /// The clock went back by `step`, which is negative: delays are elapsed time, and do not become
+    /// longer by that.
+    fn shift_delays(
+        &mut self,
+        step: SignedDuration,
+        now: Timestamp,
+        active: &mut Active,
+        out: &mut Out,
+    ) {
+        let shifted = |at: Timestamp| at.saturating_add(step).unwrap_or(at);
+        self.restart_at = self.restart_at.map(shifted);
+        for &id in &self.running {
+            if let Some(live) = active.get_mut(id)
+                && let Some(at) = live.retry_at()
+            {
+                live.run.retry_at = Some(shifted(at));
+                out.run(&live.run, now);
+            }
+        }
+    }
+
     /// The clock was corrected: the job counts from the new now. Instants to come that have had
     /// their fire are found by their claims and do not run twice; those that the wrong clock made
     /// the job give up are to come again.

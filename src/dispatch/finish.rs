@@ -24,7 +24,6 @@ impl Dispatcher {
         let first_start = live.run.started_at.is_none();
         live.run.started_at = live.run.started_at.or(Some(at));
         let attempt = Attempt {
-            status: Status::Running,
             pid: Some(pid),
             ..unended(id, number, at)
         };
@@ -185,7 +184,7 @@ impl Verdict {
                 status: Status::Failed,
                 code: None,
                 signal: Some(signal),
-                reason: core_dumped.then(|| "core_dumped".to_owned()),
+                reason: core_dumped.then(|| Reason::CORE_DUMPED.to_owned()),
             },
             AttemptEnd::TimedOut { code, signal } => Self {
                 status: Status::TimedOut,

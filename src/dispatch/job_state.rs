@@ -56,6 +56,9 @@ pub(super) struct JobState {
     pub(super) removed: bool,
     /// `flags` has changed in this step.
     pub(super) dirty: bool,
+    /// The instant that follows a mark, as the schedule of `plan` said when it was asked last: a
+    /// fire asks for it several times.
+    followed_by: Option<(Timestamp, Option<Timestamp>)>,
 }
 
 /// The instant before this one.
@@ -91,6 +94,7 @@ impl JobState {
             armed: None,
             removed: false,
             dirty: false,
+            followed_by: None,
         };
         state.put_off = state.count_put_off();
         state
@@ -114,8 +118,25 @@ impl JobState {
     }
 
     /// The first instant that is neither decided nor claimed.
-    pub(super) fn next_undecided(&self) -> Option<Timestamp> {
-        self.schedule()?.next_after(self.flags.decided_through)
+    pub(super) fn next_undecided(&mut self) -> Option<Timestamp> {
+        if !self.plan.enabled || self.removed {
+            return None;
+        }
+        let mark = self.flags.decided_through;
+        if let Some((asked, next)) = self.followed_by
+            && asked == mark
+        {
+            return next;
+        }
+        let next = self.plan.next_after(mark);
+        self.followed_by = Some((mark, next));
+        next
+    }
+
+    /// The config has another plan for it from now on. Answers the plan before.
+    pub(super) fn take_plan(&mut self, plan: Arc<Plan>) -> Arc<Plan> {
+        self.followed_by = None;
+        std::mem::replace(&mut self.plan, plan)
     }
 
     /// Why an instant does not run whose date is in a calendar that the job excludes.
@@ -171,7 +192,7 @@ impl JobState {
     }
 
     /// A schedule that names nothing any more when it is first seen is most likely a mistake.
-    pub(super) fn warn_if_over(&self, now: Timestamp, out: &mut Out) {
+    pub(super) fn warn_if_over(&mut self, now: Timestamp, out: &mut Out) {
         if self.schedule().is_some() && self.next_undecided().is_none() {
             let job = self.plan.name.clone();
             let message =
@@ -207,7 +228,7 @@ impl JobState {
     /// When this job next needs a look: a claimed fire is due, the next one is to be claimed, a
     /// waiting run reaches its deadline, a pause ends.
     pub(super) fn next_wake(
-        &self,
+        &mut self,
         now: Timestamp,
         everything_paused: bool,
         draining: bool,

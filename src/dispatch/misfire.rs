@@ -175,13 +175,31 @@ impl JobState {
     /// Where more is put off than limit and window allow, the oldest of it is missed for good.
     fn give_up_oldest(&mut self, view: View<'_>, out: &mut Out) {
         let (most, oldest) = self.allowed(view.now);
-        while let Some(next) = self.next_put_off() {
-            if next >= oldest && self.put_off <= most {
+        let Some(schedule) = self.plan.when.schedule().cloned() else {
+            return;
+        };
+        while let Some(&(after, through)) = self.flags.backlog.first() {
+            let Some(stretch) = Stretch::of(&schedule, after, through) else {
+                self.flags.backlog.remove(0);
+                continue;
+            };
+            let too_many = self.put_off.saturating_sub(most).min(stretch.count);
+            let too_old = stretch.before(&schedule, oldest).map_or(0, |it| it.count);
+            let count = too_many.max(too_old);
+            if count == 0 {
                 return;
             }
-            self.take_put_off();
-            let one = Stretch::one(next);
-            self.account(one, Status::Missed, Reason::UNWATCHED, view, out);
+            let first = stretch.first;
+            let last = nth(&schedule, stretch, count);
+            if count == stretch.count {
+                self.flags.backlog.remove(0);
+            } else if let Some(left) = self.flags.backlog.first_mut() {
+                left.0 = last;
+            }
+            self.put_off = self.put_off.saturating_sub(count);
+            self.dirty = true;
+            let given_up = Stretch { first, last, count };
+            self.account(given_up, Status::Missed, Reason::UNWATCHED, view, out);
         }
     }
 
@@ -259,6 +277,21 @@ impl JobState {
         let place = self.in_line.iter().position(later);
         self.in_line.insert(place.unwrap_or(self.in_line.len()), id);
     }
+}
+
+/// The `n`-th instant of a stretch; `n` is at least 1 and not above its count.
+fn nth(schedule: &Schedule, stretch: Stretch, n: u64) -> Timestamp {
+    if n == stretch.count {
+        return stretch.last;
+    }
+    let mut at = stretch.first;
+    for _ in 1..n {
+        match schedule.next_after(at) {
+            Some(later) if later <= stretch.last => at = later,
+            _ => break,
+        }
+    }
+    at
 }
 
 /// The instant that has `n` - 1 later ones in a stretch; `n` is at least 1 and not above its count.

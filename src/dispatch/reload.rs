@@ -85,7 +85,7 @@ impl Dispatcher {
                 let job = name.clone();
                 out.write(Write::Schedule { job, at, spec });
             }
-            let before = std::mem::replace(&mut state.plan, plan);
+            let before = state.take_plan(plan);
             state.take_new_occasion(&before, view, &mut self.active, out);
             return;
         }
@@ -100,7 +100,7 @@ impl Dispatcher {
             at: from,
             spec,
         });
-        let before = std::mem::replace(&mut state.plan, plan);
+        let before = state.take_plan(plan);
         state.warn_if_over(now, out);
         state.take_new_occasion(&before, view, &mut self.active, out);
     }

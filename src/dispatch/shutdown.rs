@@ -8,7 +8,8 @@ use super::out::Out;
 use crate::job::{Reason, RunId, Status, StopCause};
 
 impl Dispatcher {
-    /// Nothing is started any more. Claimed fires are missed; queued runs keep their rows and go
+    /// Nothing is started any more, and supervised jobs are stopped. Claimed fires are missed; queued
+    /// runs keep their rows and go
     /// on in the daemon's next life; instants from now on are not watched, and `catch_up` decides.
     pub(super) fn drain(&mut self, now: Timestamp, out: &mut Out) {
         if std::mem::replace(&mut self.draining, true) {
@@ -21,6 +22,13 @@ impl Dispatcher {
                 run.reason = Some(Reason::new(Reason::SHUTDOWN));
                 run.finished_at = Some(now);
                 out.run(&run, now);
+            }
+            state.restart_at = None;
+            if state.is_supervised() {
+                // Nobody waits for the end of what would never end by itself.
+                for &id in &state.running {
+                    self.active.stop(id, StopCause::Shutdown, out);
+                }
             }
             out.touch(name);
         }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::View;
-use super::active::{Active, Phase};
+use super::active::{Active, Live, Phase};
 use super::job_state::JobState;
 use super::out::Out;
 use crate::job::{ConcurrencyPolicy, Reason, RunId, Status, StopCause};
@@ -67,48 +67,48 @@ impl JobState {
         }
     }
 
-    /// As many runs are stopped as wait to take their places, the oldest first. Where all are being
-    /// stopped already, the oldest of those that wait gives way to the newest.
+    /// So many runs are stopped, the oldest first, that all that wait have a place. Where all are
+    /// being stopped already, the oldest of those that wait gives way to the newest.
     fn make_way(&mut self, now: Timestamp, active: &mut Active, out: &mut Out) {
-        let is_stopping = |id: &RunId| {
-            let phase = active.get(*id).map(|live| live.phase);
-            matches!(phase, Some(Phase::Running { stopping: Some(_) }))
-        };
-        let leaving = self.running.iter().filter(|id| is_stopping(id)).count();
-        if leaving >= self.behind.len() {
-            return;
-        }
-        let staying = self.running.iter().filter(|id| !is_stopping(id));
-        let oldest = staying
-            .filter_map(|&id| Some((active.get(id)?.run.scheduled_at, id)))
-            .min();
-        let given_up = match oldest {
-            Some((_, id)) => Some(id),
-            None => self.behind.front().copied(),
-        };
-        let Some(id) = given_up else { return };
-        let runs = active.get(id).map(|live| live.phase);
-        if let Some(Phase::Running { .. }) = runs {
-            active.stop(id, StopCause::Replaced, out);
-        } else {
-            self.end_waiting(id, Status::Cancelled, Reason::REPLACED, now, active, out);
+        let max = self.plan.max_concurrent as usize;
+        loop {
+            let is_staying = |id: &RunId| {
+                let phase = active.get(*id).map(|live| live.phase);
+                !matches!(phase, Some(Phase::Running { stopping: Some(_) }))
+            };
+            let staying: Vec<RunId> = self.running.iter().copied().filter(is_staying).collect();
+            if staying.len() + self.behind.len() <= max {
+                return;
+            }
+            let age = |id: &RunId| active.get(*id).map(|live| (live.run.scheduled_at, *id));
+            let oldest = staying.into_iter().min_by_key(age);
+            let Some(id) = oldest.or(self.behind.front().copied()) else {
+                return;
+            };
+            let phase = active.get(id).map(|live| live.phase);
+            if let Some(Phase::Running { .. }) = phase {
+                active.stop(id, StopCause::Replaced, out);
+            } else {
+                self.end_waiting(id, Status::Cancelled, Reason::REPLACED, now, active, out);
+            }
         }
     }
 
     /// A place may be free: the next of those that wait for one has it.
     pub(super) fn take_turns(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
-        self.catch_up_turn(view, active, out);
-        if view.draining {
-            return;
+        if !view.draining {
+            self.let_behind_in(view, active, out);
         }
+        self.catch_up_turn(view, active, out);
+    }
+
+    fn let_behind_in(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
         while self.has_room() {
             let Some(&id) = self.behind.front() else {
                 return;
             };
-            if !active
-                .get(id)
-                .is_some_and(|live| live.phase == Phase::Behind)
-            {
+            let phase = active.get(id).map(|live| live.phase);
+            if phase != Some(Phase::Behind) {
                 // Its row is on its way; its turn comes when that is durable.
                 return;
             }
@@ -123,7 +123,7 @@ impl JobState {
     pub(super) fn mind_time(&mut self, view: View<'_>, active: &mut Active, out: &mut Out) {
         let mut looks: Vec<RunId> = Vec::new();
         for &id in self.running.iter().chain(&self.behind) {
-            let look = active.get(id).and_then(|live| live.next_look());
+            let look = active.get(id).and_then(Live::next_look);
             if look.is_some_and(|look| look <= view.now) {
                 looks.push(id);
             }

@@ -1,6 +1,6 @@
 //! The reasons of the ledger in words, and what can be done about each.
 
-use crate::job::{Action, CatchUpMode, Reason, Run, Status};
+use crate::job::{Action, CatchUpMode, ConcurrencyPolicy, Plan, Reason, Run, Status};
 use crate::schedule::format_duration;
 
 use super::Case;
@@ -29,12 +29,6 @@ pub(super) enum Cause<'a> {
     Sentence(&'a str),
 }
 
-/// The reason of a run of an `on = "startup"` job that a later start of the daemon overtook.
-const RESTARTED: &str = "restarted";
-
-/// The runner's word for a process that a signal ended with a core dump.
-const CORE_DUMPED: &str = "core_dumped";
-
 impl<'a> Cause<'a> {
     pub(super) fn of(reason: &'a Reason) -> Self {
         match reason.0.as_str() {
@@ -51,8 +45,8 @@ impl<'a> Cause<'a> {
             Reason::REPLACED => Self::Replaced,
             Reason::TOTAL_TIMEOUT => Self::TotalTimeout,
             Reason::EXCLUDED => Self::Excluded(None),
-            RESTARTED => Self::Restarted,
-            CORE_DUMPED => Self::CoreDumped,
+            Reason::RESTARTED => Self::Restarted,
+            Reason::CORE_DUMPED => Self::CoreDumped,
             text => Self::with_more(text),
         }
     }
@@ -76,13 +70,16 @@ impl Case<'_> {
         let plan = self.plan();
         // The config may have changed since: a limit is told as that of now.
         let now = |value: Option<String>| value.map(|it| format!(" ({it} now)"));
-        let limit = |of: fn(&crate::job::Plan) -> u32| now(plan.map(|it| of(it).to_string()));
+        let limit = |of: fn(&Plan) -> u32| now(plan.map(|it| of(it).to_string()));
         let text = match Cause::of(run.reason.as_ref()?) {
             Cause::Paused => "the job, or everything, was paused".to_owned(),
             Cause::MaxConcurrent => format!(
                 "as many runs of it were active as `max_concurrent` allows{}",
                 limit(|plan| plan.max_concurrent).unwrap_or_default()
             ),
+            Cause::QueueLimit if plan.is_some_and(allows_all) => {
+                "as many runs of it were active as the daemon holds".to_owned()
+            }
             Cause::QueueLimit => format!(
                 "as many runs of it waited already as `queue_limit` allows{}",
                 limit(|plan| plan.queue_limit).unwrap_or_default()
@@ -113,7 +110,11 @@ impl Case<'_> {
             Cause::TotalTimeout => {
                 let limit = plan.and_then(|it| it.total_timeout);
                 let limit = now(limit.map(format_duration)).unwrap_or_default();
-                format!("its `total_timeout`{limit} was over")
+                if run.status == Status::Failed {
+                    format!("its `total_timeout`{limit} left no time for another attempt")
+                } else {
+                    format!("its `total_timeout`{limit} was over")
+                }
             }
             Cause::Excluded(None) => "its date is in a calendar that the job excludes".to_owned(),
             Cause::Excluded(Some(calendar)) => {
@@ -242,6 +243,11 @@ impl Case<'_> {
             standing.everything_paused.then(super::present::everything)
         }
     }
+}
+
+/// Whether its policy has no limit of its own.
+fn allows_all(plan: &Plan) -> bool {
+    plan.concurrency_policy == ConcurrencyPolicy::Allow
 }
 
 #[cfg(test)]

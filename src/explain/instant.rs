@@ -128,7 +128,8 @@ impl<'a> Case<'a> {
             "It is still to come: {at}, {near}{}.",
             due.unwrap_or_default()
         )];
-        let held = self.held_back(instant);
+        let mut held = self.held_back(instant);
+        held.extend(self.excluded(instant));
         if !held.is_empty() {
             said.extend(held);
             said.push("As things stand it will not run.".to_owned());
@@ -150,6 +151,15 @@ impl<'a> Case<'a> {
             said.push(self.pause_in_words(flags));
         }
         said
+    }
+
+    /// The calendar that has the date of an instant to come.
+    fn excluded(&self, instant: Timestamp) -> Option<String> {
+        let schedule = self.facts.history.in_force(instant)?.schedule.ok()?;
+        let calendar = schedule.excluded_by(instant)?;
+        Some(format!(
+            "Its date is in the calendar {calendar}, which the job excludes."
+        ))
     }
 
     /// A time that no schedule named, and what became of the instant before it.
@@ -354,10 +364,10 @@ pub(super) fn in_words(schedule: &Schedule) -> String {
     }
 }
 
-/// Whether both name the same instants in the same words.
+/// Whether both are told in the same words.
 fn same(a: &Schedule, b: &Schedule) -> bool {
-    let (a, b) = (a.spec(), b.spec());
-    (&a.rule, &a.timezone, a.start, a.end) == (&b.rule, &b.timezone, b.start, b.end)
+    let window = |it: &Schedule| (it.spec().start, it.spec().end);
+    in_words(a) == in_words(b) && window(a) == window(b)
 }
 
 /// What a time is that a schedule does not name: outside of its window, or the start of a fire that

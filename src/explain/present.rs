@@ -203,7 +203,11 @@ impl<'a> Case<'a> {
             }
             When::Startup(restart) => {
                 sentences.push(at_startup(*restart, standing));
-                None
+                sentences.extend(standing.next_fire.map(|at| {
+                    let near = away(at, self.facts.now);
+                    format!("It is started again at {}, {near}.", self.moment(at))
+                }));
+                standing.next_fire
             }
             When::After(upstreams) => {
                 sentences.push(after(upstreams, standing.flags));
@@ -219,7 +223,7 @@ impl<'a> Case<'a> {
             None
         } else if standing.flags.paused {
             let until = standing.flags.paused_until?;
-            schedule.next_after(until.max(self.facts.now))
+            schedule.next_firing_after(until.max(self.facts.now))
         } else {
             standing.next_fire
         }
@@ -231,11 +235,16 @@ impl<'a> Case<'a> {
         schedule: &Schedule,
         at: Option<Timestamp>,
     ) -> Vec<String> {
+        let paused = standing.everything_paused || standing.flags.paused;
+        let first = schedule.next_after(self.facts.now);
         let Some(at) = at else {
-            let over =
-                standing.state == State::Finished || schedule.next_after(self.facts.now).is_none();
-            let over = over.then(|| self.over(schedule));
-            return over.into_iter().collect();
+            let why = if standing.state == State::Finished || first.is_none() {
+                Some(self.over(schedule))
+            } else {
+                let none = "It does not run again: its calendars exclude every instant ahead.";
+                (!paused).then(|| none.to_owned())
+            };
+            return why.into_iter().collect();
         };
         let due = schedule.due_at(at);
         let jitter = (due != at).then(|| {
@@ -249,6 +258,12 @@ impl<'a> Case<'a> {
             jitter.unwrap_or_default(),
             in_words(schedule)
         )];
+        let excluded = first.filter(|&first| first < at && !paused);
+        if let Some(calendar) = excluded.and_then(|first| schedule.excluded_by(first)) {
+            said.push(format!(
+                "Not sooner, because the job excludes the days of the calendar {calendar}."
+            ));
+        }
         let start = schedule.spec().start.filter(|&it| it > self.facts.now);
         if let Some(start) = start {
             said.push(format!(

@@ -1,6 +1,6 @@
 //! What a queued run waits for.
 
-use crate::job::{ConcurrencyPolicy, Run, Trigger};
+use crate::job::{ConcurrencyPolicy, Run, Status, Trigger};
 use crate::words::counted;
 
 use super::{Case, Standing};
@@ -32,13 +32,42 @@ impl Case<'_> {
                     oldest first"
                 .to_owned();
         }
-        if let Some(why) = behind_others(run, standing) {
+        if let Some(why) = self.behind_others(run, standing) {
             return why;
         }
         if let Some(why) = no_slot(standing) {
             return why;
         }
         "and is about to start".to_owned()
+    }
+
+    /// The runs of its own job that are in its way.
+    fn behind_others(&self, run: &Run, standing: Standing<'_>) -> Option<String> {
+        let plan = standing.plan;
+        let ahead = |other: &&Run| {
+            // Between its attempts a run keeps its place.
+            let has_place = other.status == Status::Running || other.attempts > 0;
+            let came_first = (other.due_at, other.id) < (run.due_at, run.id);
+            let waits = other.status == Status::Queued && came_first;
+            other.id != run.id && !other.status.is_final() && (has_place || waits)
+        };
+        let ahead = self.facts.record.earlier.iter().filter(ahead).count();
+        // A run that is caught up is outside of the policy, and one that has begun is let in.
+        let outside = run.trigger == Trigger::CatchUp || run.attempts > 0;
+        if outside || ahead < plan.max_concurrent as usize {
+            return None;
+        }
+        match plan.concurrency_policy {
+            ConcurrencyPolicy::Queue => Some(format!(
+                "behind {} of the job: at most {} of it run at once, by `max_concurrent`",
+                counted(ahead as u64, "run"),
+                plan.max_concurrent
+            )),
+            ConcurrencyPolicy::Replace => {
+                Some("until the run that it replaces has been stopped".to_owned())
+            }
+            ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Allow => None,
+        }
     }
 
     /// Whether an older instant is being caught up, or a later one that was begun before.
@@ -50,28 +79,6 @@ impl Case<'_> {
         };
         let mut earlier = self.facts.record.earlier.iter();
         earlier.any(|other| before(&other))
-    }
-}
-
-/// The runs of its own job that are in its way.
-fn behind_others(run: &Run, standing: Standing<'_>) -> Option<String> {
-    let plan = standing.plan;
-    // A run that is caught up is outside the policy.
-    let outside = run.trigger == Trigger::CatchUp;
-    if outside || standing.running < plan.max_concurrent as usize {
-        return None;
-    }
-    match plan.concurrency_policy {
-        ConcurrencyPolicy::Queue => {
-            let active = counted(standing.running as u64, "run");
-            Some(format!(
-                "behind {active} of the job, as many as `max_concurrent` allows"
-            ))
-        }
-        ConcurrencyPolicy::Replace => {
-            Some("until the run that it replaces has been stopped".to_owned())
-        }
-        ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Allow => None,
     }
 }
 

@@ -112,6 +112,8 @@ impl Reason {
     pub const DAEMON_DIED: &str = "daemon_died";
     /// The machine restarted between claim and recovery: whether it ran is not known.
     pub const REBOOT: &str = "reboot";
+    /// The signal that ended it had it dump core.
+    pub const CORE_DUMPED: &str = "core_dumped";
     /// Somebody asked for it.
     pub const REQUESTED: &str = "requested";
     /// Its job left the config while it was queued.

@@ -82,6 +82,21 @@ mod tests {
         assert_eq!(listed, [(at(5), "a")]);
     }
 
+    #[test]
+    fn what_is_excluded_is_not_listed() {
+        let mut spec = every(43_200).spec().clone();
+        let day = jiff::civil::date(1970, 1, 2);
+        let calendar = super::super::Calendar::new("c", [day]);
+        spec.exclude.push(std::sync::Arc::new(calendar));
+        let schedule = Schedule::new(spec, "a").unwrap();
+        let agenda: Agenda<_> = [((), &schedule, at(43_200))].into_iter().collect();
+        let listed: Vec<_> = agenda
+            .take(3)
+            .map(|(instant, ..)| instant.as_second())
+            .collect();
+        assert_eq!(listed, [43_200, 172_800, 216_000]);
+    }
+
     proptest! {
         /// The law: the first so many are those of all lists put together and sorted.
         #[test]

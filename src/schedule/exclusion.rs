@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::calendar::look;
 use super::{Schedule, TICK, floor_second};
 
-/// How far ahead an instant is looked for that is not excluded.
+/// How far ahead an instant is looked for as long as all are excluded.
 pub const FIRING_HORIZON: SignedDuration = SignedDuration::from_hours(50 * 8_766);
 
 /// Seconds of a civil day.
@@ -20,8 +20,8 @@ impl Schedule {
 
     /// The first instant strictly later than `t` that no calendar excludes.
     ///
-    /// Excluded days are passed as a whole. None: the schedule has no such instant within the
-    /// [`FIRING_HORIZON`] of its first excluded one.
+    /// Excluded days are passed as a whole. None: there is no such instant, or all that the schedule
+    /// names are excluded for longer than the [`FIRING_HORIZON`].
     pub fn next_firing_after(&self, t: Timestamp) -> Option<Timestamp> {
         let mut next = self.next_after(t)?;
         if self.spec().exclude.is_empty() {
@@ -32,7 +32,7 @@ impl Schedule {
             let end = self.stretch_end(next, horizon)?;
             next = self.next_after(end - TICK)?;
         }
-        (next <= horizon).then_some(next)
+        Some(next)
     }
 
     /// How far what is true of the instant `first` is true of all: the last instant, not later than

@@ -38,7 +38,7 @@ impl History {
     }
 
     /// The first instant later than `t`.
-    fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
         self.stretches_after(t).iter().find_map(|it| {
             let next = it.schedule.next_after(t.max(it.from))?;
             it.to.is_none_or(|to| next <= to).then_some(next)

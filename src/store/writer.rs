@@ -22,7 +22,11 @@ const GROUP_OUTPUT: usize = 32 << 20;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// The time between sweeps of retention, the first of them included.
+/// How long after the start the first sweep of retention comes: a daemon that is restarted often is
+/// swept all the same, and one that starts has other things to do first.
+const FIRST_SWEEP: Duration = Duration::from_secs(20);
+
+/// The time between sweeps.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 
 /// Under load a sweep gets a step this often; without load it goes on as it can.
@@ -67,7 +71,7 @@ impl Writer {
             inbox,
             health,
             sweep: Sweep::Rests {
-                until: now + SWEEP_EVERY,
+                until: now + FIRST_SWEEP,
             },
             last_step: now,
         }

@@ -65,6 +65,13 @@ fn tell_run(run: &Run) {
                 signal = run.signal, reason, "run {}", run.status
             );
         }
+        Status::Queued if run.retry_at.is_some() => {
+            let retry_at = run.retry_at.map(|at| at.to_string());
+            tracing::warn!(
+                job = %run.job, run = %run.id, attempt = run.attempts, exit_code = run.exit_code,
+                signal = run.signal, retry_at, "attempt failed; the run is tried again"
+            );
+        }
         Status::Missed | Status::Cancelled => {
             tracing::warn!(
                 job = %run.job, run = %run.id, scheduled_at = %run.scheduled_at, reason,

@@ -97,6 +97,53 @@ fn every_error_goes_to_standard_error_and_the_code_is_2() {
 }
 
 #[test]
+fn excluded_days_are_passed_over_and_counted() {
+    let (folder, path) = folder(
+        "[calendars.weekends]\nfile = 'weekends.ics'\n\
+         [jobs.a]\ncron = '0 12 * * *'\ntimezone = 'UTC'\nexclude = ['weekends']\nshell = 'a'\n",
+    );
+    let weekends = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20200104\n\
+                    RRULE:FREQ=WEEKLY;BYDAY=SA,SU\nEND:VEVENT\nEND:VCALENDAR\n";
+    fs::write(folder.path().join("weekends.ics"), weekends).expect("the file is written");
+    let output = check(&["--json", "--config", &path, "--next", "6"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let job = &answer["jobs"][0];
+    assert_eq!(
+        job["text"],
+        "at 12:00 every day, except on days of weekends"
+    );
+    let fires = job["next_fires"].as_array().expect("fires").iter();
+    let days: Vec<jiff::civil::Date> = fires
+        .map(|fire| {
+            fire.as_str()
+                .and_then(|fire| fire[..10].parse().ok())
+                .expect("a date")
+        })
+        .collect();
+    assert_eq!(days.len(), 6);
+    let weekday = |day: &jiff::civil::Date| day.weekday().to_monday_zero_offset() < 5;
+    assert!(days.iter().all(weekday), "{days:?}");
+    let excluded = job["excluded"].as_u64().expect("a number");
+    assert!((2..=4).contains(&excluded), "{job}");
+    let output = check(&["--config", &path, "--next", "6"]);
+    let text = stdout(&output);
+    assert!(
+        text.contains(&format!("({excluded} before the last excluded)")),
+        "{text}"
+    );
+
+    let all = weekends.replace("BYDAY=SA,SU", "BYDAY=MO,TU,WE,TH,FR,SA,SU;UNTIL=20850101");
+    fs::write(folder.path().join("weekends.ics"), all).expect("the file is written");
+    let output = check(&["--config", &path]);
+    assert!(stdout(&output).contains("never"), "{}", stdout(&output));
+    let warnings = stderr(&output);
+    assert!(
+        warnings.contains("warning: job `a`: its calendars exclude all"),
+        "{warnings}"
+    );
+}
+
+#[test]
 fn json_holds_the_same() {
     let (_folder, good) = folder("[jobs.a]\ncron = '0 12 * * *'\ntimezone = 'UTC'\nshell = 'a'\n");
     let output = check(&["--json", "--config", &good, "--next", "5"]);

@@ -162,6 +162,18 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// What a killed daemon has left behind goes with its folder.
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
+                // It may have ended meanwhile.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
+
 impl Daemon {
     /// Starts a daemon by this command.
     pub fn spawn(command: &mut Command) -> Self {

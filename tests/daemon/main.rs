@@ -4,6 +4,8 @@
 mod daemon;
 mod faked_clock;
 mod http;
+#[path = "../reference_keys.rs"]
+mod reference_keys;
 
 mod api;
 mod api_limits;
@@ -13,8 +15,10 @@ mod clock_changes;
 mod crash;
 mod events;
 mod fires;
+mod keys;
 mod log;
 mod output;
+mod policies;
 mod reload;
 mod repeats;
 mod shutdown;

@@ -250,3 +250,39 @@ fn a_token_for_some_jobs_is_told_nothing_of_others() {
     assert_eq!((hidden.status, unknown.status), (404, 404));
     assert_eq!(hidden.text().replace("beat", "none"), unknown.text());
 }
+
+#[test]
+fn what_waits_and_for_what() {
+    let by_hand = "cron = \"0 0 1 1 *\"\n";
+    let place = Place::new(&format!(
+        "[pools.narrow]\nslots = 1\n\
+         [jobs.holder]\n{by_hand}pool = \"narrow\"\nshell = 'exec sleep 600'\n\
+         [jobs.next]\n{by_hand}pool = \"narrow\"\nshell = ':'\n\
+         [jobs.shaky]\n{by_hand}shell = 'exit 7'\n\
+         retry = {{ max_retries = 2, initial_delay = \"5m\", max_delay = \"5m\" }}\n\
+         [jobs.first]\n{by_hand}shell = ':'\n\
+         [jobs.after]\nafter = [\"first\", \"holder\"]\nshell = ':'\n"
+    ));
+    let _daemon = place.start();
+    for job in ["holder", "next", "shaky", "first"] {
+        json(&place, &["trigger", job]);
+        if job == "holder" {
+            row(&place, "it holds the slot", |row| row.status == "running");
+        }
+    }
+    // Snapshots and rows come a moment behind.
+    let said = |job: &str, part: &str| {
+        wait_until(part, || {
+            let why = json(&place, &["why", job]);
+            let told = sentences(&why).concat();
+            told.contains(part).then(|| why["verdict"].clone())
+        })
+    };
+    let slot = "for a slot of the pool narrow: its one slot is taken, and it alone waits for one.";
+    assert_eq!(said("next", slot), "queued");
+    assert_eq!(
+        said("shaky", ", until attempt 2 of at most 3, at "),
+        "queued"
+    );
+    assert_eq!(said("after", ") has, holder not yet."), "waiting");
+}

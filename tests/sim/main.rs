@@ -2,15 +2,21 @@
 //!
 //! `world` is a simulated machine around the dispatcher: clock, ledger, runner, wakes, crashes.
 //! `cases/*.txt` are scenarios with the ledger that is expected of them, `properties` holds random
-//! histories against the promises of the product. `nights` lets the nights pass on which clocks
-//! change, in every zone (`year`, of which `benches/year.rs` lets all days pass).
+//! histories against the promises of the product, `policy_cases` crosses every policy with what may be
+//! in its way, `direct` asks the dispatcher by itself, `keys` shows what each key of a job is for. `nights` lets the nights pass on which
+//! clocks change, in every zone (`year`, of which `benches/year.rs` lets all days pass).
 
 #![allow(clippy::unwrap_used, reason = "every function here is part of a test")]
 
+mod direct;
+mod keys;
 mod ledger;
 mod nights;
+mod policy_cases;
 mod properties;
 mod random;
+#[path = "../reference_keys.rs"]
+mod reference_keys;
 mod scenario;
 mod table;
 mod words;

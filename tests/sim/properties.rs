@@ -3,12 +3,14 @@
 //! or after a pause; and at every crash that the ledger is whole.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use punctual::job::{ConcurrencyPolicy, JobName, Status, Trigger};
+use punctual::dispatch::{Command, Dispatcher, Input};
+use punctual::job::{ConcurrencyPolicy, JobFlags, JobName, Plan, Status, Trigger};
 
 use crate::random::{Draft, History, Occasion, act, draft, history, wakes};
 use crate::world::{Commit, UnderWay, Wake, World};
@@ -16,7 +18,7 @@ use crate::world::{Commit, UnderWay, Wake, World};
 fn config() -> Config {
     let set = std::env::var("PROPTEST_CASES").ok();
     Config {
-        cases: set.and_then(|n| n.parse().ok()).unwrap_or(2_000),
+        cases: set.and_then(|n| n.parse().ok()).unwrap_or(2_500),
         failure_persistence: None,
         ..Config::default()
     }
@@ -52,6 +54,35 @@ proptest! {
         all_is_decided(&world);
     }
 
+    /// A daemon that knows the ledger alone stands where the one that wrote it stands.
+    #[test]
+    fn replay_of_the_ledger_gives_the_same_state(history in history()) {
+        let mut world = played(&history);
+        settle(&mut world);
+        // Nothing begins any more, and what has begun comes to its end.
+        world.command("pause all", Command::PauseAll);
+        settle(&mut world);
+        // Each start makes a run of its own of a job that runs from there on; a disabled one has no mark.
+        let by_clock = |plan: &&Arc<Plan>| plan.enabled && plan.when.restart().is_none();
+        let jobs: Vec<JobName> = world.plans.values().filter(by_clock).map(|it| it.name.clone()).collect();
+        if !world.is_at_rest() {
+            return Ok(());
+        }
+        let replayed = world.replayed();
+        // As the replayed one has, the one that lives looks at this very moment.
+        for job in &jobs {
+            world.input(Input::Wake(job.clone()));
+        }
+        for job in &jobs {
+            let stands = |daemon: &Dispatcher| {
+                let view = daemon.view_of(job).unwrap();
+                (view.state, view.next_fire, view.running, view.queued, undecided(&world, view.flags))
+            };
+            let live = stands(world.daemon.as_ref().unwrap());
+            prop_assert_eq!(live, stands(&replayed), "{}", job);
+        }
+    }
+
     /// Wakes that are late, lost or doubled change lateness alone.
     #[test]
     fn wakes_change_lateness_alone(drafts in prop::collection::vec(draft(), 1..3), wakes in wakes()) {
@@ -66,6 +97,14 @@ proptest! {
         };
         prop_assert_eq!(outcome(vec![Wake::OnTime]), outcome(wakes));
     }
+}
+
+/// What is remembered of a job, with its mark moved on to its next instant: where between two
+/// instants the mark stands says nothing.
+fn undecided(world: &World, mut flags: JobFlags) -> JobFlags {
+    let next = world.plans[&flags.job].next_after(flags.decided_through);
+    flags.decided_through = next.unwrap_or(Timestamp::MAX);
+    flags
 }
 
 /// A job whose runs come to the same end however late they start.

@@ -4,6 +4,7 @@
 //! == what it shows
 //! begin 11:00:00                    when the daemon starts, 12:00:00 if not said
 //! job a every 1s lasts 300ms        the config
+//! process b exits 1                 how processes behave, of a job that is in the config already
 //! 12:00:03.5 pause a                what is done, at times of a true clock
 //! 12:00:08 end
 //! --
@@ -15,7 +16,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use punctual::dispatch::Command;
 use punctual::job::Pool;
 
@@ -79,10 +80,20 @@ fn difference(expected: &str, actual: &str) -> String {
 }
 
 /// Plays a scenario, and renders what became of it.
-fn run(actions: &str) -> String {
+pub fn run(actions: &str) -> String {
+    let mut world = World::new(origin(actions));
+    play(&mut world, actions)
+}
+
+/// When a scenario begins.
+pub fn origin(actions: &str) -> Timestamp {
     let begin = actions.lines().find_map(|line| line.strip_prefix("begin "));
-    let origin = time(begin.unwrap_or("12:00:00"));
-    let mut world = World::new(origin);
+    time(begin.unwrap_or("12:00:00"))
+}
+
+/// Plays a scenario in a world that has begun with it, and renders what became of it.
+pub fn play(world: &mut World, actions: &str) -> String {
+    let origin = origin(actions);
     for line in actions.lines().filter(|line| !line.starts_with("begin ")) {
         let line = line.split("  #").next().unwrap_or(line).trim();
         if line.is_empty() || line.starts_with('#') {
@@ -95,14 +106,14 @@ fn run(actions: &str) -> String {
             let (at, action) = line.split_once(' ').unwrap();
             let at = time(at).duration_since(origin);
             world.run_until(at.unsigned_abs());
-            act(&mut world, action.trim());
+            act(world, action.trim());
         } else {
-            configure(&mut world, line);
+            configure(world, line);
         }
     }
     world.check();
     assert_eq!(world.unanswered(), 0, "a command was never answered");
-    table::render(&world)
+    table::render(world)
 }
 
 /// The config and the machine, which a scenario can change at any time; `reload` makes it known.
@@ -114,6 +125,12 @@ fn configure(world: &mut World, line: &str) {
         "job" => {
             let (plan, behaviour) = job(rest);
             world.add_job(plan, behaviour);
+        }
+        "process" => {
+            // The schedule is there to be read; how its processes behave is what is taken.
+            let (name, behaviour) = rest.split_once(' ').unwrap();
+            let (plan, behaviour) = job(&format!("{name} every 1d {behaviour}"));
+            world.behaviours.insert(plan.name.clone(), behaviour);
         }
         "drop" => {
             world.plans.remove(&job_name(rest));

@@ -62,10 +62,11 @@ fn flush(text: &mut String, line: Option<Line>) {
 }
 
 fn times_of(run: &Run) -> String {
-    let first = if !matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp) {
-        at_hundredths(run.scheduled_at)
-    } else {
+    let of_schedule = matches!(run.trigger, Trigger::Schedule | Trigger::CatchUp);
+    let first = if of_schedule {
         show_time(run.scheduled_at)
+    } else {
+        at_hundredths(run.scheduled_at)
     };
     match run.span {
         Some(span) if span.count == 1 && span.last == run.scheduled_at => format!("[{first}]"),

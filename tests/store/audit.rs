@@ -215,3 +215,32 @@ async fn what_cannot_be_judged_is_said() {
     };
     assert!(home.reader.audit(scope).await.unwrap().is_clean());
 }
+
+#[tokio::test]
+async fn what_waits_to_be_caught_up_is_accounted_for_without_rows() {
+    let home = Home::new();
+    let mut memory = flags("a", t(100));
+    memory.backlog = vec![(t(20), t(40)), (t(70), t(80))];
+    let mut writes = vec![
+        schedule("a", t(0), Some(every(10))),
+        Write::Run(span("a", t(10), t(20), 2)),
+        Write::Job(memory.clone()),
+    ];
+    let singles = [50, 60, 70, 90, 100].map(|at| fire("a", t(at), Status::Succeeded));
+    writes.extend(singles.map(Write::Run));
+    home.write(writes).await;
+    let report = audited(&home, None, 9_999, Watch::Down).await;
+    assert_eq!((found(&report), report.instants_checked), (vec![], 10));
+    // From within what waits.
+    let part = audited(&home, Some(30), 9_999, Watch::Down).await;
+    assert_eq!((found(&part), part.instants_checked), (vec![], 7));
+
+    // One that waits and has run is there twice; one that neither waits nor ran is missing.
+    let mut writes = vec![Write::Run(fire("a", t(30), Status::Succeeded))];
+    memory.backlog = vec![(t(20), t(40))];
+    writes.push(Write::Job(memory));
+    home.write(writes).await;
+    let report = audited(&home, None, 9_999, Watch::Down).await;
+    let expected = [(t(30), ProblemKind::Doubled), (t(80), ProblemKind::Missing)];
+    assert_eq!(found(&report), expected);
+}

@@ -211,3 +211,60 @@ async fn child_keeps_its_files_to_itself() {
     ];
     assert_eq!(names, all);
 }
+
+/// What the first format of the ledger looked like, as it was released.
+const FORMAT_1: &str = include_str!("../../src/store/sqlite/migrations/0001_ledger.sql");
+
+#[tokio::test]
+async fn a_ledger_of_the_first_format_is_brought_up_to_date_with_all_that_is_in_it() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    let written = "
+        INSERT INTO jobs VALUES ('a', 9000000, 0, NULL, 1, 5, NULL, 'tired', 'ann');
+        INSERT INTO schedules VALUES ('a', 0, NULL,
+            '{\"rule\":{\"every\":{\"secs\":5,\"nanos\":0}},\"timezone\":\"UTC\",\"start\":null,\"end\":null}');
+        INSERT INTO runs VALUES (1, '00000000-0000-8000-8000-000000000001', 'a', 'queued', 'manual',
+            5000000, NULL, NULL, 5000000, 5000000, NULL, NULL, 0, NULL, NULL, NULL, '{}', 'n', 'ann', 0);";
+    vandalise(
+        &path,
+        &format!(
+            "{FORMAT_1}{written} PRAGMA application_id = 0x70756e63; PRAGMA user_version = 1;"
+        ),
+    );
+    let (ledger, recovered) = Ledger::open(&path, Retention::default()).unwrap();
+    let flags = &recovered.flags["a"];
+    assert_eq!(flags.pause_reason.as_deref(), Some("tired"));
+    assert!(flags.seen.is_empty() && flags.backlog.is_empty());
+    let (since, spec) = &recovered.schedules["a"];
+    assert_eq!(
+        (*since, spec.exclude.len()),
+        (jiff::Timestamp::UNIX_EPOCH, 0)
+    );
+    assert_eq!(
+        (recovered.live.len(), recovered.live[0].retry_at),
+        (1, None)
+    );
+    drop(ledger);
+}
+
+#[tokio::test]
+async fn what_a_job_remembers_and_waits_for_survives() {
+    let home = Home::new();
+    let mut memory = crate::rows::flags("a", t(100));
+    let upstream = fire("b", t(90), Status::Succeeded);
+    memory
+        .seen
+        .insert(upstream.job.clone(), (upstream.id, t(91)));
+    memory.backlog = vec![(t(20), t(40)), (t(70), t(80))];
+    let mut waiting = fire("a", t(95), Status::Queued);
+    waiting.attempts = 1;
+    waiting.retry_at = Some(t(105));
+    home.write(vec![
+        Write::Job(memory.clone()),
+        Write::Run(waiting.clone()),
+    ])
+    .await;
+    let home = home.reopen().await;
+    assert_eq!(home.recovered.flags["a"], memory);
+    assert_eq!(home.recovered.live, [waiting]);
+}

@@ -431,8 +431,9 @@ fn recurrences_are_those_of_dateutil() {
     assert_eq!(seen, 400);
 }
 
-/// The longest that any file may take. A build for tests is about ten times slower than one for use.
-const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+/// The longest that any file may take. A build for tests is ten and more times slower than one for
+/// use, and shares the machine with other tests; what has no bound takes minutes.
+const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 1 });
 
 /// Reads a text, which must take neither long nor the process down.
 fn survive(text: &str) {

@@ -1,5 +1,6 @@
 //! The configuration as a whole: what it means, what it refuses, what it bears.
 
+mod calendars;
 mod files;
 mod hostile;
 mod meaning;

@@ -21,6 +21,14 @@ fn complaints_read_well() {
             "[jobs.a]\ndescription = \"what for?\"\n",
         ),
         (
+            "calendar_with_a_slip",
+            "[calendars.holidays]\ndates = [\"2026-12-25\"]\n\n[jobs.a]\nevery = \"1h\"\nshell = \"true\"\nexclude = [\"holydays\"]\n",
+        ),
+        (
+            "calendar_without_days",
+            "[calendars.holidays]\n\n[calendars.freeze]\ndates = [\"2026-12-32\"]\n\n[calendars.school]\nfile = \"/nowhere/school.ics\"\n",
+        ),
+        (
             "command_as_a_line",
             "[jobs.a]\nevery = \"1h\"\ncommand = \"restic backup /srv\"\n",
         ),

@@ -162,20 +162,6 @@ fn what_a_run_waits_for() {
         "until attempt 2 of at most 4, at Tue 2026-12-01 12:00:10 +01:00."
     );
     assert_eq!(
-        waits(|scene, _| {
-            scene.running = 1;
-            scene.plan.concurrency_policy = ConcurrencyPolicy::Queue;
-        }),
-        "behind 1 run of the job, as many as `max_concurrent` allows."
-    );
-    assert_eq!(
-        waits(|scene, _| {
-            scene.running = 1;
-            scene.plan.concurrency_policy = ConcurrencyPolicy::Replace;
-        }),
-        "until the run that it replaces has been stopped."
-    );
-    assert_eq!(
         waits(|scene, run| {
             run.trigger = Trigger::CatchUp;
             scene.flags.paused = true;
@@ -185,6 +171,89 @@ fn what_a_run_waits_for() {
     assert_eq!(
         waits(|scene, _| scene.draining = true),
         "until the daemon is started again: it is shutting down."
+    );
+}
+
+#[test]
+fn a_run_waits_behind_others_by_its_policy() {
+    let waits = |policy, others: &[Run]| {
+        let last = Run {
+            reason: None,
+            ..unstarted("2026-12-01T10:59:30Z", Status::Queued, "")
+        };
+        let mut scene = Scene::of("cron = \"* * * * *\"\nmax_concurrent = 2");
+        scene.plan.concurrency_policy = policy;
+        let id = last.id.to_string();
+        let said = scene.with(others.iter().cloned().chain([last])).said(None);
+        let (_, why) = said.split_once(&format!("{id}), ")).unwrap();
+        why.lines().next().unwrap().to_owned()
+    };
+    let running = Run {
+        status: Status::Running,
+        finished_at: None,
+        ..fire("2026-12-01T10:50:00Z")
+    };
+    // It failed, and is tried again.
+    let delayed = Run {
+        status: Status::Queued,
+        retry_at: Some(t("2026-12-01T11:00:10Z")),
+        finished_at: None,
+        ..fire("2026-12-01T10:51:00Z")
+    };
+    let over = fire("2026-12-01T10:52:00Z");
+    let starts = "and is about to start.";
+    let queue = ConcurrencyPolicy::Queue;
+    assert_eq!(waits(queue, &[running.clone(), over.clone()]), starts);
+    let two = [running, delayed, over];
+    assert_eq!(
+        waits(queue, &two),
+        "behind 2 runs of the job: at most 2 of it run at once, by `max_concurrent`."
+    );
+    assert_eq!(
+        waits(ConcurrencyPolicy::Replace, &two),
+        "until the run that it replaces has been stopped."
+    );
+    assert_eq!(waits(ConcurrencyPolicy::Allow, &two), starts);
+}
+
+#[test]
+fn calendars_are_why_not_sooner() {
+    let calendar = "[calendars.off]\ndates = [\"2026-12-02\", \"2026-12-03\"]";
+    let mut scene = Scene::of(&format!(
+        "cron = \"30 2 * * *\"\nexclude = [\"off\"]\n{calendar}"
+    ));
+    scene.next_fire = scene.plan.next_firing_after(scene.now);
+    let said = lines(&scene);
+    assert!(
+        said[2].starts_with("It runs next at Fri 2026-12-04 02:30:00 +01:00, in 2 d;")
+            && said[2].contains("except on days of off"),
+        "{said:?}"
+    );
+    assert_eq!(
+        said[3],
+        "Not sooner, because the job excludes the days of the calendar off."
+    );
+    let said = scene.said(Some("2026-12-02T01:30:00Z"));
+    assert!(
+        said.starts_with("to_come\n")
+            && said.ends_with(
+                "Its date is in the calendar off, which the job excludes.\n\
+                 As things stand it will not run."
+            ),
+        "{said}"
+    );
+    let said = scene.said(Some("2026-12-04T01:30:00Z"));
+    assert_eq!(said.lines().count(), 2, "{said}");
+    let why = scene.paused(Some("2026-12-01T12:00:00Z")).ask(None);
+    assert_eq!(why.next_fire, Some(t("2026-12-04T01:30:00Z")));
+    let mut never = Scene::of(&format!(
+        "at = \"2026-12-02T12:00:00Z\"\nexclude = [\"off\"]\n{calendar}"
+    ));
+    never.next_fire = None;
+    assert!(
+        never
+            .said(None)
+            .ends_with("its calendars exclude every instant ahead.")
     );
 }
 
@@ -340,7 +409,6 @@ fn jobs_that_events_start() {
         ));
         scene.history.clear();
         scene.next_fire = None;
-        scene.state = State::Finished;
         scene
     };
     let mut after = scene("after = [\"dump\", { job = \"check\", status = \"failed\" }]");
@@ -352,10 +420,7 @@ fn jobs_that_events_start() {
     );
     let dump = JobName::new("dump").unwrap();
     let run = RunId::of_fire(&dump, t(LAST_NIGHT));
-    after
-        .flags
-        .seen
-        .insert(dump, (run, jiff::Timestamp::UNIX_EPOCH));
+    after.flags.seen.insert(dump, (run, t(LAST_NIGHT)));
     assert!(after.said(None).starts_with("waiting\n"));
     assert!(
         last(&after).ends_with(&format!("; dump (run {run}) has, check not yet.")),
@@ -363,11 +428,20 @@ fn jobs_that_events_start() {
         last(&after)
     );
     let startup = scene("on = \"startup\"");
-    assert!(startup.said(None).starts_with("finished\n"));
+    assert!(startup.said(None).starts_with("waiting\n"));
     assert_eq!(last(&startup), "It runs once at each start of the daemon.");
     let mut always = scene("on = \"startup\"\nrestart = \"always\"");
-    always.state = State::Active;
     assert!(last(&always).contains("started again whenever it ends"));
+    always.next_fire = Some(t("2026-12-01T11:00:10Z"));
+    let why = always.ask(None);
+    assert_eq!(
+        (why.verdict, why.next_fire),
+        (Verdict::ToCome, always.next_fire)
+    );
+    assert_eq!(
+        last(&always),
+        "It is started again at Tue 2026-12-01 11:00:10 +00:00, in 10 s."
+    );
 }
 
 #[test]

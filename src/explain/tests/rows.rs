@@ -74,7 +74,7 @@ fn every_reason_has_its_own_sentence_and_what_can_be_done() {
         (Status::Lost, Reason::REBOOT),
         (Status::Cancelled, "requested by uid 1000"),
         (Status::Cancelled, Reason::JOB_REMOVED),
-        (Status::Cancelled, "restarted"),
+        (Status::Cancelled, Reason::RESTARTED),
         (
             Status::Failed,
             "the program \"restic\" is not in PATH; install it",
@@ -85,7 +85,8 @@ fn every_reason_has_its_own_sentence_and_what_can_be_done() {
         (Status::Cancelled, Reason::REQUESTED),
         (Status::Cancelled, Reason::SHUTDOWN),
         (Status::Cancelled, Reason::REPLACED),
-        (Status::Cancelled, Reason::TOTAL_TIMEOUT),
+        (Status::TimedOut, Reason::TOTAL_TIMEOUT),
+        (Status::Failed, Reason::TOTAL_TIMEOUT),
         (Status::Failed, "core_dumped"),
         (Status::Failed, "the program has gone meanwhile."),
     ];

@@ -313,6 +313,45 @@ fn other_runs_under_way() {
 }
 
 #[test]
+fn a_run_is_under_way_from_its_start_to_before_its_end() {
+    let run = Run {
+        started_at: Some(t("2026-12-01T01:30:00Z")),
+        finished_at: Some(t("2026-12-01T02:00:00Z")),
+        ..fire(LAST_NIGHT)
+    };
+    let scene = Scene::of("cron = \"0 4 * * *\"").with([run]);
+    for (at, under_way) in [
+        ("2026-12-01T01:29:59Z", 0),
+        ("2026-12-01T01:30:00.000001Z", 1),
+        ("2026-12-01T01:59:59Z", 1),
+        ("2026-12-01T02:00:00Z", 0),
+    ] {
+        assert_eq!(scene.ask(Some(at)).under_way.len(), under_way, "{at}");
+    }
+    let exact = Run {
+        trigger: Trigger::Manual,
+        started_at: Some(t(LAST_NIGHT)),
+        ..fire(LAST_NIGHT)
+    };
+    let scene = Scene::of("cron = \"0 4 * * *\"").with([exact]);
+    assert_eq!(scene.ask(Some(LAST_NIGHT)).under_way.len(), 1);
+}
+
+#[test]
+fn a_skip_of_the_pause_that_is_on_tells_of_it() {
+    let skipped = |from, to| {
+        let row = span(from, to, 2, Status::Skipped, Reason::PAUSED);
+        let scene = Scene::of("cron = \"*/15 * * * *\"")
+            .paused(None)
+            .with([row]);
+        scene.said(Some(from)).contains("It is paused since")
+    };
+    assert!(skipped("2026-12-01T10:30:00Z", "2026-12-01T10:45:00Z"));
+    assert!(skipped("2026-12-01T10:15:00Z", "2026-12-01T10:45:00Z"));
+    assert!(!skipped("2026-12-01T10:00:00Z", "2026-12-01T10:15:00Z"));
+}
+
+#[test]
 fn jobs_that_no_clock_starts() {
     let mut scene = Scene::of("cron = \"30 2 * * *\"");
     scene.plan = plan("on = \"startup\"");
@@ -393,6 +432,8 @@ fn nights_on_which_the_clocks_change() {
         Some(format!("O{}; no local time between exists.", &set[1..]))
     );
     assert_eq!(clocks("0 3 * * *", "2026-03-08T03:00:00-04:00"), None);
+    let own = "2026-03-08T03:30:00-04:00";
+    assert_eq!(clocks("30 2,3 * * *", own), None, "an instant of its own");
 
     let set = "on 2026-11-01 the clocks of America/New_York are set from 02:00 to 01:00";
     let once =

@@ -36,15 +36,19 @@ const ZONES: [&str; 14] = [
 
 /// Fails when something takes longer than the limit each time it is tried: a busy machine may make
 /// it wait now and then, but not five times in a row.
-fn within_limit(what: &str, mut work: impl FnMut()) {
+fn within_limit(what: &str, work: impl FnMut()) {
+    within(LIMIT, what, work);
+}
+
+fn within(limit: Duration, what: &str, mut work: impl FnMut()) {
     for _ in 0..5 {
         let begun = monotonic();
         work();
-        if begun.elapsed() < LIMIT {
+        if begun.elapsed() < limit {
             return;
         }
     }
-    panic!("{what} took longer than {LIMIT:?}, five times");
+    panic!("{what} took longer than {limit:?}, five times");
 }
 
 fn t(text: &str) -> Timestamp {

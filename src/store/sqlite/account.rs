@@ -83,8 +83,9 @@ fn audit_job(
     let Some(history) = readable(job, stretches, report) else {
         return Ok(());
     };
+    let put_off = put_off(&flags.backlog, &history, window);
     let mut walk = Walk::new(job, &history, window, report);
-    feed(moment, job, window, &mut walk).map_err(while_doing("auditing"))?;
+    feed(moment, job, window, put_off, &mut walk).map_err(while_doing("auditing"))?;
     let instants = walk.end();
     report.add_account(Account {
         job: job.clone(),
@@ -124,12 +125,31 @@ fn readable(job: &JobName, stretches: Vec<Stretch>, report: &mut AuditReport) ->
     Some(History::new(known))
 }
 
+/// Instants that wait to be caught up have no rows yet, and are accounted for all the same: as if
+/// each stretch of them were a row.
+fn put_off(
+    backlog: &[(Timestamp, Timestamp)],
+    history: &History,
+    window: Window,
+) -> Vec<AccountRow> {
+    let row = |&(after, last): &(Timestamp, Timestamp)| {
+        let first = history.next_after(after).filter(|&first| first <= last)?;
+        let count = None;
+        let span = Some(AccountSpan { last, count });
+        let seen = last > window.from && first <= window.through;
+        seen.then_some(AccountRow { first, span })
+    };
+    backlog.iter().filter_map(row).collect()
+}
+
 fn feed(
     moment: &Connection,
     job: &JobName,
     window: Window,
+    put_off: Vec<AccountRow>,
     walk: &mut Walk<'_>,
 ) -> rusqlite::Result<()> {
+    let mut put_off = put_off.into_iter().peekable();
     let mut statement = moment.prepare_cached(ROWS)?;
     let mut rows = statement.query(params![
         job.as_str(),
@@ -139,14 +159,19 @@ fn feed(
     while let Some(row) = rows.next()? {
         let last: Option<Micros> = row.get(1)?;
         let count: Option<i64> = row.get(2)?;
-        walk.row(AccountRow {
+        let row = AccountRow {
             first: row.get::<_, Micros>(0)?.0,
             span: last.map(|last| AccountSpan {
                 last: last.0,
                 count: count.map(i64::unsigned_abs),
             }),
-        });
+        };
+        while let Some(earlier) = put_off.next_if(|it| it.first < row.first) {
+            walk.row(earlier);
+        }
+        walk.row(row);
     }
+    put_off.for_each(|row| walk.row(row));
     Ok(())
 }
 

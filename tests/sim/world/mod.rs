@@ -341,6 +341,18 @@ impl World {
         self.check();
     }
 
+    /// Whether nothing runs, and all that was decided is durable.
+    pub fn is_at_rest(&self) -> bool {
+        self.processes.is_empty() && self.under_way.is_none() && self.to_commit.is_empty()
+    }
+
+    /// A daemon that knows the ledger alone.
+    pub fn replayed(&self) -> Dispatcher {
+        let memory = self.ledger.memory(&self.marks, true);
+        let (plans, pools) = (self.plans.clone(), self.pools.clone());
+        Dispatcher::recover("node".to_owned(), plans, pools, memory, self.now()).0
+    }
+
     /// The ledger is whole, whatever has happened.
     pub fn check(&self) {
         let problems = self.ledger.audit();
