@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,10 +30,35 @@ pub struct Machine<K> {
     /// How many steps the dispatcher took, and how many attempts it started.
     pub steps: u64,
     pub starts: u64,
-    /// The latest wake that was asked for each job. What else is among `wakes` is out of date.
-    armed: HashMap<JobName, Timestamp>,
-    wakes: BinaryHeap<Reverse<(Timestamp, JobName)>>,
+    /// The number of each job here.
+    numbers: Quick<JobName, usize>,
+    /// By number: its name, and the wake that was asked for last. What else is among `wakes` is out
+    /// of date.
+    jobs: Vec<(JobName, Option<Timestamp>)>,
+    wakes: BinaryHeap<Reverse<(Timestamp, usize)>>,
     inbox: Vec<Input>,
+}
+
+/// A map with a hash that costs little: nobody here chooses keys to do harm.
+pub type Quick<K, V> = HashMap<K, V, BuildHasherDefault<Folded>>;
+
+/// Words of eight bytes, multiplied into each other.
+#[derive(Default)]
+pub struct Folded(u64);
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let mixed = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.0 = mixed.rotate_left(29);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl<K: Keep> Machine<K> {
@@ -43,6 +69,8 @@ impl<K: Keep> Machine<K> {
         kept: K,
         now: Timestamp,
     ) -> Self {
+        let jobs: Vec<_> = plans.keys().map(|job| (job.clone(), None)).collect();
+        let numbers = plans.keys().cloned().zip(0..).collect();
         let (dispatcher, effects) =
             Dispatcher::recover("n".to_owned(), plans, pools, Memory::default(), now);
         let mut machine = Self {
@@ -51,7 +79,8 @@ impl<K: Keep> Machine<K> {
             kept,
             steps: 0,
             starts: 0,
-            armed: HashMap::new(),
+            numbers,
+            jobs,
             wakes: BinaryHeap::new(),
             inbox: Vec::new(),
         };
@@ -62,27 +91,19 @@ impl<K: Keep> Machine<K> {
 
     /// Lets time pass up to `end`: all that is due then has happened.
     pub fn run_until(&mut self, end: Timestamp) {
-        while let Some(Reverse((at, job))) = self.next_wake(end) {
-            self.pass_to(at);
-            self.input(Input::Wake(job));
+        while let Some(&Reverse((at, number))) = self.wakes.peek()
+            && at <= end
+        {
+            self.wakes.pop();
+            let (job, armed) = &mut self.jobs[number];
+            if *armed == Some(at) {
+                *armed = None;
+                let wake = Input::Wake(job.clone());
+                self.pass_to(at);
+                self.input(wake);
+            }
         }
         self.pass_to(end);
-    }
-
-    /// The next wake up to `end`, taken.
-    fn next_wake(&mut self, end: Timestamp) -> Option<Reverse<(Timestamp, JobName)>> {
-        while let Some(Reverse((at, job))) = self.wakes.peek() {
-            if *at > end {
-                return None;
-            }
-            let counts = self.armed.get(job) == Some(at);
-            let wake = self.wakes.pop();
-            if counts && let Some(Reverse((_, job))) = &wake {
-                self.armed.remove(job);
-                return wake;
-            }
-        }
-        None
     }
 
     /// Nothing happens but the heartbeat.
@@ -142,12 +163,10 @@ impl<K: Keep> Machine<K> {
                         at,
                     });
                 }
-                Effect::Arm { job, at: Some(at) } => {
-                    self.armed.insert(job.clone(), at);
-                    self.wakes.push(Reverse((at, job)));
-                }
-                Effect::Arm { job, at: None } => {
-                    self.armed.remove(&job);
+                Effect::Arm { job, at } => {
+                    let number = self.numbers[&job];
+                    self.jobs[number].1 = at;
+                    self.wakes.extend(at.map(|at| Reverse((at, number))));
                 }
                 Effect::Stop { .. } | Effect::Reply { .. } | Effect::Emit(_) | Effect::Drained => {}
             }

@@ -6,13 +6,13 @@
 #[path = "../../benches/machine/mod.rs"]
 mod machine;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use machine::{Keep, Machine};
+use machine::{Keep, Machine, Quick};
 use punctual::config::{self, Environment};
 use punctual::job::{JobFlags, JobName, Plan, Pool, Run, RunId, Status, Write};
 use punctual::schedule::{Schedule, ScheduleSpec};
@@ -119,9 +119,9 @@ pub struct Account {
 /// The account of all jobs: what a ledger keeps, in little room.
 pub struct Accounts {
     pub jobs: Vec<Account>,
-    places: HashMap<JobName, usize>,
+    places: Quick<JobName, usize>,
     /// Rows that may still change, with the place of their job.
-    live: HashMap<RunId, (usize, Row)>,
+    live: Quick<RunId, (usize, Row)>,
 }
 
 /// What the account came to.
@@ -153,7 +153,7 @@ impl Accounts {
         Self {
             jobs: jobs.collect(),
             places: plans.keys().cloned().zip(0..).collect(),
-            live: HashMap::new(),
+            live: Quick::default(),
         }
     }
 
@@ -165,9 +165,9 @@ impl Accounts {
             span: run.span.map(|span| (span.last, span.count)),
         };
         if !run.status.is_final() {
-            let known = self.live.get(&run.id).map(|(place, _)| *place);
-            let place = known.unwrap_or_else(|| self.places[&run.job]);
-            self.live.insert(run.id, (place, row));
+            let places = &self.places;
+            let live = self.live.entry(run.id);
+            live.or_insert_with(|| (places[&run.job], row)).1 = row;
             return;
         }
         let place = match self.live.remove(&run.id) {
