@@ -160,8 +160,8 @@ impl Dispatcher {
         }
     }
 
-    /// Ends a step: what follows from runs that ended; then jobs that were touched are remembered and are armed for their next wake, and jobs that are gone
-    /// and have nothing left to do are forgotten.
+    /// Ends a step: what follows from runs that ended; then jobs that were touched are remembered and
+    /// armed for their next wake, and jobs that are gone and have nothing left to do are forgotten.
     fn finish_step(&mut self, now: Timestamp, mut out: Out) -> Vec<Effect> {
         self.follow_ends(now, &mut out);
         for name in out.take_touched() {

@@ -9,8 +9,7 @@ use crate::job::{Reason, RunId, Status, StopCause};
 
 impl Dispatcher {
     /// Nothing is started any more, and supervised jobs are stopped. Claimed fires are missed; queued
-    /// runs keep their rows and go
-    /// on in the daemon's next life; instants from now on are not watched, and `catch_up` decides.
+    /// runs keep their rows and go on in the daemon's next life; instants from now on are not watched, and `catch_up` decides.
     pub(super) fn drain(&mut self, now: Timestamp, out: &mut Out) {
         if std::mem::replace(&mut self.draining, true) {
             return;
