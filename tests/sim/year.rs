@@ -109,8 +109,10 @@ pub struct Row {
 pub struct Account {
     pub job: JobName,
     pub plan: Arc<Plan>,
-    /// In the order in which they came.
+    /// What is over, in the order in which it came.
     pub rows: Vec<Row>,
+    /// What may still change.
+    live: Vec<Row>,
     pub flags: Option<JobFlags>,
     /// Since when which schedule counts.
     pub schedule: Option<(Timestamp, ScheduleSpec)>,
@@ -120,8 +122,8 @@ pub struct Account {
 pub struct Accounts {
     pub jobs: Vec<Account>,
     places: Quick<JobName, usize>,
-    /// Rows that may still change, with the place of their job.
-    live: Quick<RunId, (usize, Row)>,
+    /// The place of the job that was written of last, which is often written of again.
+    recent: usize,
 }
 
 /// What the account came to.
@@ -147,47 +149,28 @@ impl Accounts {
             job: job.clone(),
             plan: Arc::clone(plan),
             rows: Vec::new(),
+            live: Vec::new(),
             flags: None,
             schedule: None,
         });
         Self {
             jobs: jobs.collect(),
             places: plans.keys().cloned().zip(0..).collect(),
-            live: Quick::default(),
+            recent: 0,
         }
     }
 
-    fn put(&mut self, run: &Run) {
-        let row = Row {
-            id: run.id,
-            status: run.status,
-            first: run.scheduled_at,
-            span: run.span.map(|span| (span.last, span.count)),
-        };
-        if !run.status.is_final() {
-            let places = &self.places;
-            let live = self.live.entry(run.id);
-            live.or_insert_with(|| (places[&run.job], row)).1 = row;
-            return;
+    fn of(&mut self, job: &JobName) -> &mut Account {
+        if self.jobs[self.recent].job != *job {
+            self.recent = self.places[job];
         }
-        let place = match self.live.remove(&run.id) {
-            Some((place, _)) => place,
-            None => self.places[&run.job],
-        };
-        let rows = &mut self.jobs[place].rows;
-        // A span that grows is the newest row of its job.
-        match rows.last_mut() {
-            Some(last) if last.id == run.id => *last = row,
-            _ => rows.push(row),
-        }
+        &mut self.jobs[self.recent]
     }
 
     /// Puts the account in order; what is claimed ahead is a row as well.
     fn close(&mut self) {
-        for (_, (place, row)) in self.live.drain() {
-            self.jobs[place].rows.push(row);
-        }
         for account in &mut self.jobs {
+            account.rows.append(&mut account.live);
             account.rows.sort_by_key(|row| row.first);
         }
     }
@@ -212,6 +195,28 @@ impl Accounts {
 }
 
 impl Account {
+    fn put(&mut self, run: &Run) {
+        let row = Row {
+            id: run.id,
+            status: run.status,
+            first: run.scheduled_at,
+            span: run.span.map(|span| (span.last, span.count)),
+        };
+        let known = self.live.iter().position(|live| live.id == run.id);
+        match (known, run.status.is_final()) {
+            (Some(place), false) => self.live[place] = row,
+            (None, false) => self.live.push(row),
+            (known, true) => {
+                known.map(|place| self.live.remove(place));
+                // A span that grows is the newest row of its job.
+                match self.rows.last_mut() {
+                    Some(last) if last.id == run.id => *last = row,
+                    _ => self.rows.push(row),
+                }
+            }
+        }
+    }
+
     fn audit(&self, now: Timestamp, verdict: &mut Verdict) -> Result<(), String> {
         let (Some(schedule), Some(flags)) = (self.plan.schedule(), &self.flags) else {
             return Err("has no schedule or no mark".to_owned());
@@ -297,20 +302,34 @@ impl Keep for Accounts {
     fn keep(&mut self, writes: Vec<Write>) {
         for write in writes {
             match write {
-                Write::Claim(run) | Write::Start(run) | Write::Run(run) => self.put(&run),
-                Write::Withdraw(id) => {
-                    self.live.remove(&id);
+                Write::Claim(run) | Write::Start(run) | Write::Run(run) => {
+                    self.of(&run.job).put(&run);
                 }
                 Write::Job(flags) => {
-                    let place = self.places[&flags.job];
-                    self.jobs[place].flags = Some(flags);
+                    let account = self.of(&flags.job);
+                    account.flags = Some(flags);
                 }
                 Write::Schedule { job, at, spec } => {
-                    self.jobs[self.places[&job]].schedule = spec.map(|spec| (at, spec));
+                    self.of(&job).schedule = spec.map(|spec| (at, spec));
                 }
+                // Nothing is paused, changed or shut down, so no claim is taken back.
+                Write::Withdraw(id) => panic!("{id} is withdrawn"),
                 Write::Attempt(_) | Write::SchedulerPaused(_) => {}
             }
         }
+    }
+}
+
+impl Verdict {
+    /// What both came to.
+    pub fn and(mut self, other: Self) -> Self {
+        self.instants += other.instants;
+        self.ran += other.ran;
+        self.excluded += other.excluded;
+        self.ahead += other.ahead;
+        self.wrong += other.wrong;
+        self.problems.extend(other.problems);
+        self
     }
 }
 
