@@ -2,20 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::handle::Request;
+use super::shown::Shown;
 use crate::clock;
-use crate::dispatch::{Answer, CommandId, Dispatcher, Effect, Input, Refusal, Snapshot};
+use crate::dispatch::{Answer, CommandId, Dispatcher, Effect, Input, Refusal};
 use crate::engine::Engine;
 use crate::job::Event;
 use crate::runner::{Report, Runner};
 use crate::store::{Ledger, StoredOutput};
-
-/// A snapshot is made at most this often for what happens by itself; a command gets its own.
-const SNAPSHOT_STRIDE: Duration = Duration::from_millis(100);
 
 /// An answer on its way to whoever asked.
 pub(super) type Reply = oneshot::Sender<Result<Answer, Refusal>>;
@@ -58,11 +55,10 @@ pub(super) struct Driver {
     pub(super) ledger: Ledger,
     pub(super) runner: Runner,
     pub(super) claims: mpsc::UnboundedSender<Input>,
-    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) shown: Shown,
     pub(super) events: broadcast::Sender<Arc<Event>>,
     pub(super) waiting: HashMap<CommandId, Reply>,
     pub(super) commands: u64,
-    pub(super) snapshot_at: Option<Instant>,
     pub(super) drained: bool,
 }
 
@@ -79,6 +75,7 @@ impl Driver {
                 Some(report) = inbox.reports.recv() => self.report(report).await,
                 Some(order) = inbox.orders.recv() => self.order(order).await,
                 Some(request) = inbox.requests.recv() => self.request(request).await,
+                () = self.shown.due() => self.publish(),
                 else => break,
             }
         }
@@ -88,7 +85,7 @@ impl Driver {
     async fn take(&mut self, input: Input) {
         let effects = self.dispatcher.step(clock::now(), input);
         self.perform(effects, Beside::default()).await;
-        self.publish_now_and_then();
+        self.shown.outdated(&self.dispatcher);
     }
 
     async fn order(&mut self, order: Order) {
@@ -146,7 +143,7 @@ impl Driver {
             },
         )
         .await;
-        self.publish_now_and_then();
+        self.shown.outdated(&self.dispatcher);
     }
 
     async fn request(&mut self, request: Request) {
@@ -164,19 +161,7 @@ impl Driver {
         self.perform(effects, Beside::default()).await;
     }
 
-    fn publish_now_and_then(&mut self) {
-        let now = clock::monotonic();
-        let fresh = self
-            .snapshot_at
-            .is_some_and(|at| now.duration_since(at) < SNAPSHOT_STRIDE);
-        if !fresh {
-            self.publish();
-        }
-    }
-
     fn publish(&mut self) {
-        self.snapshot_at = Some(clock::monotonic());
-        self.snapshots
-            .send_replace(Arc::new(self.dispatcher.snapshot(clock::now())));
+        self.shown.publish(&self.dispatcher);
     }
 }

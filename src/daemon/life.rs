@@ -14,6 +14,7 @@ use super::driver::{Driver, Inbox};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
+use super::shown::Shown;
 use super::signals::{Ends, hangups, reload_on_hangup};
 use super::stop::{end, last_steps, until_drained};
 use super::watch::Watch;
@@ -170,11 +171,10 @@ async fn live(
         ledger: ledger.clone(),
         runner: runner.clone(),
         claims,
-        snapshots,
+        shown: Shown::new(snapshots),
         events,
         waiting: HashMap::new(),
         commands: 0,
-        snapshot_at: None,
         drained: false,
     };
     let inbox = Inbox {

@@ -11,6 +11,7 @@ mod life;
 mod memory;
 mod perform;
 mod reload;
+mod shown;
 mod signals;
 mod stop;
 mod watch;

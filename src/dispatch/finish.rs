@@ -61,8 +61,13 @@ impl Dispatcher {
         };
         let mut attempt = live.attempt.take().unwrap_or(unended(id, number, at));
         // Whoever was told to stop is not tried again, even if it ended by itself just before.
-        let told = matches!(live.phase, Phase::Running { stopping: Some(_) });
-        let is_stopped = told || matches!(end, AttemptEnd::Stopped { .. });
+        let told = match live.phase {
+            Phase::Running { stopping } => stopping,
+            _ => None,
+        };
+        let out_of_time = told == Some(StopCause::TotalTimeout);
+        let is_stopped =
+            (told.is_some() && !out_of_time) || matches!(end, AttemptEnd::Stopped { .. });
         let verdict = Verdict::of(end);
         attempt.status = verdict.status;
         attempt.finished_at = Some(at);
@@ -77,7 +82,7 @@ impl Dispatcher {
         let next = if is_stopped || removed {
             Next::Over(attempt.reason.clone())
         } else {
-            next_attempt(&live, &attempt, at)
+            next_attempt(&live, &attempt, at, out_of_time)
         };
         let (job, pool) = (live.run.job.clone(), live.plan.pool.clone());
         match next {
@@ -120,8 +125,9 @@ enum Next {
 }
 
 /// What follows an attempt that ended by itself or by its `timeout`. Nobody waits for an attempt
-/// that could not begin before the run's `total_timeout` is over.
-fn next_attempt(live: &Live, attempt: &Attempt, at: Timestamp) -> Next {
+/// that could not begin before the run's `total_timeout` is over, and none follows one that was
+/// being stopped for it (`out_of_time`).
+fn next_attempt(live: &Live, attempt: &Attempt, at: Timestamp, out_of_time: bool) -> Next {
     let retry = &live.plan.retry;
     let number = live.run.attempts;
     if !retry.follows(number, attempt.status, attempt.exit_code) {
@@ -129,7 +135,7 @@ fn next_attempt(live: &Live, attempt: &Attempt, at: Timestamp) -> Next {
     }
     let delay = retry.delay(live.run.id, number);
     let retry_at = at.saturating_add(delay).unwrap_or(Timestamp::MAX);
-    if live.total_end().is_some_and(|end| retry_at >= end) {
+    if out_of_time || live.total_end().is_some_and(|end| retry_at >= end) {
         return Next::Over(Some(Reason::new(Reason::TOTAL_TIMEOUT)));
     }
     Next::Attempt(retry_at)

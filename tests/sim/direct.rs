@@ -195,3 +195,27 @@ fn what_fails_by_itself_after_it_was_told_to_stop_is_not_tried_again() {
     let view = daemon.view_of(&job_name("a")).unwrap();
     assert_eq!((view.running, view.queued), (0, 0));
 }
+
+/// It came to its end just before, but there is no time for another attempt, and that is told.
+#[test]
+fn what_fails_by_itself_as_its_total_timeout_stops_it_has_that_reason() {
+    let mut world = world(
+        &["a at 12:00:01 lasts 9s total 2s retries 1 delay 1ms dies-in 1s"],
+        1,
+    );
+    until(&mut world, 3.5);
+    let run = RunId::of_fire(&job_name("a"), time("12:00:01"));
+    world.input(Input::Ended {
+        run,
+        attempt: 1,
+        end: AttemptEnd::Exited { code: 1, ok: false },
+        at: time("12:00:02.9"),
+    });
+    until(&mut world, 5.0);
+    let row = &world.ledger.runs[&run];
+    let reason = row.reason.as_ref().map(|it| it.0.clone());
+    assert_eq!(
+        (row.status, row.attempts, reason.as_deref()),
+        (Status::Failed, 1, Some("total_timeout"))
+    );
+}
