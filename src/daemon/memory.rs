@@ -89,5 +89,6 @@ pub(super) fn of(recovered: Recovered, leftovers: &Leftovers) -> Memory {
             .collect(),
         same_boot: leftovers.same_boot,
         scheduler_paused: recovered.scheduler_paused,
+        handed_over: None,
     }
 }

@@ -91,6 +91,11 @@ impl Active {
         self.holding == 0 && !self.runs.values().any(promised)
     }
 
+    /// Whether the ledger has answered every claim.
+    pub(super) fn nothing_is_on_its_way(&self) -> bool {
+        self.claiming.is_empty()
+    }
+
     /// Claims a run in the ledger.
     pub(super) fn claim(&mut self, run: Run, out: &mut Out) {
         let first = || (run.job.clone(), 0);
@@ -242,6 +247,23 @@ impl Active {
     pub(super) fn delay(&mut self, mut live: Live) {
         live.phase = Phase::Delayed;
         self.runs.insert(live.run.id, live);
+    }
+
+    /// Takes up a run whose attempt runs already, in a slot beyond the pool's where none is free.
+    pub(super) fn take_up(
+        &mut self,
+        run: Run,
+        plan: &Arc<Plan>,
+        attempt: Option<Attempt>,
+        stopping: Option<StopCause>,
+    ) {
+        let id = run.id;
+        self.add(run, plan, Phase::Running { stopping });
+        self.holding += 1;
+        self.pools.occupy(&plan.pool);
+        if let Some(live) = self.runs.get_mut(&id) {
+            live.attempt = attempt;
+        }
     }
 
     /// Tells the runner to stop a run, once.

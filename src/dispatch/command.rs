@@ -52,7 +52,7 @@ impl Dispatcher {
         now: Timestamp,
         out: &mut Out,
     ) -> Result<(), Refusal> {
-        if self.draining {
+        if self.is_draining() {
             return Err(Refusal::Draining);
         }
         let state = known(self.jobs.get_mut(job), job)?;

@@ -230,7 +230,8 @@ impl Dispatcher {
             if state.behind.contains(&id) {
                 self.active.wait_behind(id, now, out);
             } else {
-                self.active.start_or_wait(id, now, self.draining, out);
+                self.active
+                    .start_or_wait(id, now, self.ending.is_some(), out);
             }
             self.active.answer_triggered(id, reply, out);
         }
@@ -257,7 +258,7 @@ impl Dispatcher {
             };
             let attempt = live.run.attempts;
             self.ended(id, attempt, end, now, now, out);
-        } else if self.draining {
+        } else if self.ending.is_some() {
             self.put_back(id, now, out);
         } else {
             hand_to_runner(live, out);
@@ -275,7 +276,7 @@ impl Dispatcher {
             state.take_turns(view, &mut self.active, out);
             out.touch(&live.run.job);
         }
-        if !self.draining {
+        if !self.is_draining() {
             self.fill(&live.plan.pool, now, out);
         }
     }

@@ -110,7 +110,7 @@ impl Dispatcher {
             state.take_turns(view, &mut self.active, out);
             out.touch(&job);
         }
-        if !self.draining {
+        if !self.is_draining() {
             self.fill(&pool, now, out);
         }
     }

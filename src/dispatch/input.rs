@@ -57,6 +57,9 @@ pub enum Input {
     },
     /// Shut down: start nothing more, report [`super::Effect::Drained`] once nothing runs.
     Drain,
+    /// The next life takes over at once, with what runs: start nothing more, report
+    /// [`super::Effect::Drained`] once nothing waits for the ledger.
+    HandOver,
     /// The grace is over: stop what still runs.
     StopAll,
 }

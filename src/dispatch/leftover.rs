@@ -11,11 +11,19 @@ use crate::job::{Attempt, JobName, Reason, Run, RunId, Status, Trigger, Write};
 
 impl Dispatcher {
     /// A queued run goes on waiting; one that has nothing to wait for any more is cancelled.
-    pub(super) fn take_up_queued(&mut self, mut run: Run, now: Timestamp, out: &mut Out) {
+    /// Unless the life before was handed over, it began start-up jobs of its own, which are not this
+    /// one's.
+    pub(super) fn take_up_queued(
+        &mut self,
+        mut run: Run,
+        handed_over: bool,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
         let reason = match self.jobs.get(&run.job) {
             None => Some(Reason::JOB_REMOVED),
             // This life has one of its own.
-            Some(_) if run.trigger == Trigger::Startup => Some(Reason::RESTARTED),
+            Some(_) if run.trigger == Trigger::Startup && !handed_over => Some(Reason::RESTARTED),
             Some(_) => None,
         };
         if let Some(reason) = reason {

@@ -12,6 +12,7 @@ mod command;
 mod due;
 mod effect;
 mod finish;
+mod hand_over;
 mod input;
 mod job_state;
 mod leftover;
@@ -39,6 +40,7 @@ use job_state::JobState;
 use out::Out;
 
 pub use effect::{Effect, Start, Urgency};
+pub use hand_over::{HandedOver, Restarts, Underway};
 pub use input::{Answer, Command, CommandId, Input, Refusal};
 pub use params::check as check_params;
 pub use recover::Memory;
@@ -67,13 +69,23 @@ pub struct Dispatcher {
     /// What is remembered of jobs that are not in the config.
     dormant: BTreeMap<JobName, JobFlags>,
     paused: bool,
-    draining: bool,
+    /// Why nothing is started any more, if so.
+    ending: Option<Ending>,
     /// The newest reading of the wall clock: up to here instants were watched.
     watched: Timestamp,
     /// The furthest that the wall clock has been, since it was last corrected.
     furthest: Timestamp,
     /// Tells manual runs of the same microsecond apart.
     sequence: u64,
+}
+
+/// How a life comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// With everything that runs.
+    Shutdown,
+    /// What runs goes on in the next life, which begins at once.
+    HandOver,
 }
 
 /// What every decision may look at beside the job itself.
@@ -94,7 +106,7 @@ macro_rules! view {
             now: $now,
             node: &$dispatcher.node,
             everything_paused: $dispatcher.paused,
-            draining: $dispatcher.draining,
+            draining: $dispatcher.ending.is_some(),
             unwatched_before: $unwatched_before,
         }
     };
@@ -137,6 +149,7 @@ impl Dispatcher {
             Input::Command { id, by, command } => self.command(id, &by, command, now, &mut out),
             Input::Reload { plans, pools } => self.reload(plans, pools, now, &mut out),
             Input::Drain => self.drain(now, &mut out),
+            Input::HandOver => self.hand_over(),
             Input::StopAll => self.stop_all(&mut out),
         }
         self.finish_step(now, out)
@@ -175,16 +188,26 @@ impl Dispatcher {
                 self.dormant.extend(gone.map(|state| (name, state.flags)));
                 continue;
             }
-            let at = state.next_wake(now, self.paused, self.draining, &self.active);
+            let at = state.next_wake(now, self.paused, self.ending.is_some(), &self.active);
             if state.armed != at {
                 state.armed = at;
                 out.arm(name, at);
             }
         }
-        if self.draining && self.active.nothing_is_under_way() {
+        let is_over = match self.ending {
+            None => false,
+            Some(Ending::Shutdown) => self.active.nothing_is_under_way(),
+            Some(Ending::HandOver) => self.active.nothing_is_on_its_way(),
+        };
+        if is_over {
             out.push(Effect::Drained);
         }
         out.into_effects()
+    }
+
+    /// Whether nothing is started any more.
+    fn is_draining(&self) -> bool {
+        self.ending.is_some()
     }
 
     /// An empty dispatcher that began to watch at `now`.
@@ -196,7 +219,7 @@ impl Dispatcher {
             downstream: BTreeMap::new(),
             dormant: BTreeMap::new(),
             paused: false,
-            draining: false,
+            ending: None,
             watched: now,
             furthest: now,
             sequence: 0,

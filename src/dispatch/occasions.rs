@@ -9,7 +9,7 @@ use super::command::new_run;
 use super::job_state::JobState;
 use super::out::{End, Out};
 use super::waiting::Admission;
-use super::{Dispatcher, View, params, view};
+use super::{Dispatcher, Ending, View, params, view};
 use crate::job::{JobName, Reason, Restart, Run, RunId, Span, Status, Trigger};
 
 impl Dispatcher {
@@ -50,7 +50,7 @@ impl Dispatcher {
     }
 
     fn supervise(&mut self, end: &End, out: &mut Out) {
-        if self.draining {
+        if self.ending == Some(Ending::Shutdown) {
             return;
         }
         if let Some(state) = self.jobs.get_mut(&end.job) {

@@ -91,6 +91,11 @@ impl Pools {
         free
     }
 
+    /// Takes a slot that a run has had, even if the pool has fewer now.
+    pub(super) fn occupy(&mut self, pool: &str) {
+        self.named(pool).used += 1;
+    }
+
     /// Gives a slot back.
     pub(super) fn give_back(&mut self, pool: &str) {
         let pool = self.named(pool);

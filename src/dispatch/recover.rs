@@ -12,7 +12,7 @@ use super::job_state::{Claim, JobState, last_before};
 use super::leftover::{Left, lose_attempts};
 use super::out::Out;
 use super::spans::Stretch;
-use super::{Dispatcher, Effect, View, view};
+use super::{Dispatcher, Effect, HandedOver, View, view};
 use crate::job::{
     Attempt, EventKind, JobFlags, JobName, Plan, Pool, Reason, Run, RunId, Span, Status, Trigger,
     Write,
@@ -38,6 +38,8 @@ pub struct Memory {
     pub same_boot: bool,
     /// Whether everything was paused.
     pub scheduler_paused: bool,
+    /// What the life before handed over, if it did not simply end.
+    pub handed_over: Option<HandedOver>,
 }
 
 impl Dispatcher {
@@ -50,16 +52,26 @@ impl Dispatcher {
         memory: Memory,
         now: Timestamp,
     ) -> (Self, Vec<Effect>) {
+        let handed_over = memory.handed_over;
         let mut this = Self::empty(node, pools, now);
         let mut out = Out::default();
         this.paused = memory.scheduler_paused;
         this.dormant = memory.flags;
-        lose_attempts(memory.attempts, now, &mut out);
-        let mut left = Left::sort(memory.live, &memory.marked, memory.same_boot, now, &mut out);
+        let goes_on = |run: RunId| {
+            handed_over
+                .as_ref()
+                .is_some_and(|handed: &HandedOver| handed.has(run))
+        };
+        let mut died = memory.attempts;
+        died.retain(|attempt| !goes_on(attempt.run));
+        lose_attempts(died, now, &mut out);
+        let mut live = memory.live;
+        live.retain(|run| !goes_on(run.id));
+        let mut left = Left::sort(live, &memory.marked, memory.same_boot, now, &mut out);
         for (name, plan) in plans {
             let known = memory.schedules.get(&name);
             let claims = left.claims.remove(&name).unwrap_or_default();
-            this.take_up(plan, known, claims, now, &mut out);
+            this.take_up(plan, known, claims, handed_over.is_some(), now, &mut out);
         }
         this.forget_ends_of_the_gone(&mut out);
         for (name, (_, spec)) in &memory.schedules {
@@ -77,17 +89,25 @@ impl Dispatcher {
         for (name, claims) in left.claims {
             this.close_stretch(&name, None, claims, now, &mut out);
         }
+        let underway = handed_over.iter().flat_map(|handed| &handed.underway);
+        for underway in underway.cloned() {
+            this.take_up_running(underway, now, &mut out);
+        }
         // Who has started before keeps its place; then who has waited the longest.
         left.queued.sort_by_key(|run| run.attempts == 0);
         for run in left.queued {
-            this.take_up_queued(run, now, &mut out);
+            this.take_up_queued(run, handed_over.is_some(), now, &mut out);
         }
         this.note_downstream();
-        this.start_up(now, &mut out);
+        match &handed_over {
+            None => this.start_up(now, &mut out),
+            Some(handed) => this.go_on_from_startup(&handed.restarts, now, &mut out),
+        }
         for pool in this.active.pools.names() {
             this.fill(&pool, now, &mut out);
         }
-        this.advance_all(now, Timestamp::MIN, &mut out);
+        let unwatched = handed_over.and_then(|handed| handed.unwatched_before(now));
+        this.advance_all(now, unwatched.unwrap_or(Timestamp::MIN), &mut out);
         let effects = this.finish_step(now, out);
         (this, effects)
     }
@@ -101,12 +121,14 @@ impl Dispatcher {
         }
     }
 
-    /// A job of the config goes on where its mark is, or begins now.
+    /// A job of the config goes on where its mark is, or begins now. If its life was handed over, it
+    /// is brought up to now later, when it has its runs again.
     fn take_up(
         &mut self,
         plan: Arc<Plan>,
         known: Option<&(Timestamp, ScheduleSpec)>,
         claims: Vec<Run>,
+        handed_over: bool,
         now: Timestamp,
         out: &mut Out,
     ) {
@@ -160,10 +182,12 @@ impl Dispatcher {
         if days_differ {
             state.take_back_coming(now, out);
         }
-        // The instant of now itself was not watched either.
-        let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
-        let unwatched = view!(self, now, after_now);
-        state.advance(unwatched, &mut self.active, out);
+        if !handed_over {
+            // The instant of now itself was not watched either.
+            let after_now = now.saturating_add(Duration::from_micros(1)).unwrap_or(now);
+            let unwatched = view!(self, now, after_now);
+            state.advance(unwatched, &mut self.active, out);
+        }
         state.dirty = true;
         out.touch(&name);
         self.jobs.insert(name, state);

@@ -23,7 +23,7 @@ impl Dispatcher {
         now: Timestamp,
         out: &mut Out,
     ) {
-        if self.draining {
+        if self.is_draining() {
             // The next life reads the config anyway; until then nothing is decided any more, so
             // no schedule can end here with all its instants accounted for.
             return;

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::Dispatcher;
 use super::active::Phase;
 use super::out::Out;
+use super::{Dispatcher, Ending};
 use crate::job::{Reason, RunId, Status, StopCause};
 
 impl Dispatcher {
     /// Nothing is started any more, and supervised jobs are stopped. Claimed fires are missed; queued
     /// runs keep their rows and go on in the daemon's next life; instants from now on are not watched, and `catch_up` decides.
     pub(super) fn drain(&mut self, now: Timestamp, out: &mut Out) {
-        if std::mem::replace(&mut self.draining, true) {
+        if self.ending.replace(Ending::Shutdown).is_some() {
             return;
         }
         for (name, state) in &mut self.jobs {

@@ -118,7 +118,7 @@ impl Dispatcher {
                 })
                 .collect(),
             paused: self.paused,
-            draining: self.draining,
+            draining: self.is_draining(),
         }
     }
 

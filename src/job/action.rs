@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a run executes. One variant a kind of action; dispatch never looks inside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A process of its own.
@@ -16,7 +16,7 @@ pub enum Action {
 }
 
 /// How a process is started and ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// What is executed.
     pub command: CommandLine,
@@ -43,7 +43,7 @@ pub struct Process {
 }
 
 /// The two ways to name a program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandLine {
     /// `command`: the program and its arguments, no shell. Never empty.
@@ -53,7 +53,7 @@ pub enum CommandLine {
 }
 
 /// A value that may be a secret. A secret says where it is, never what it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// Written in the config, shown freely.
@@ -67,7 +67,7 @@ pub enum Value {
 }
 
 /// How much output of one attempt is kept, and which part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputLimits {
     /// In bytes, both streams together.
     pub max_bytes: u64,
@@ -76,7 +76,7 @@ pub struct OutputLimits {
 }
 
 /// Which part of the output is kept when there is too much of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepOutput {
     /// The beginning.
@@ -137,6 +137,14 @@ impl Signal {
     /// Its name, `SIGTERM` and the like.
     pub fn name(self) -> &'static str {
         self.name
+    }
+}
+
+impl<'de> Deserialize<'de> for Signal {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        let unknown = || serde::de::Error::custom(format!("{name:?} is no signal for jobs"));
+        Self::named(&name).ok_or_else(unknown)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Action, CatchUp, ConcurrencyPolicy, JobName, Retry, When};
+use super::{Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Retry, When};
 use crate::schedule::{Schedule, ScheduleSpec};
 
 /// One job, checked. Made by `config`, read by everyone else.
@@ -50,6 +50,34 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan of a job that left the config and whose last runs are not over: nothing makes it run,
+    /// and nothing follows from its end.
+    pub fn gone(name: JobName, action: Action) -> Self {
+        Self {
+            name,
+            description: String::new(),
+            tags: Vec::new(),
+            when: When::After(Vec::new()),
+            action,
+            max_concurrent: 1,
+            concurrency_policy: ConcurrencyPolicy::Forbid,
+            queue_limit: 0,
+            starting_deadline: None,
+            catch_up: CatchUp {
+                mode: CatchUpMode::None,
+                limit: 0,
+                window: Duration::ZERO,
+            },
+            retry: Retry::default(),
+            total_timeout: None,
+            pool: "default".to_owned(),
+            priority: 0,
+            enabled: false,
+            params: BTreeMap::new(),
+            shown: serde_json::Value::Null,
+        }
+    }
+
     /// What names its instants, if the clock makes it run. Disabled jobs have it too.
     pub fn schedule(&self) -> Option<&Schedule> {
         self.when.schedule().map(Arc::as_ref)

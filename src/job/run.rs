@@ -209,7 +209,8 @@ pub struct Attempt {
 }
 
 /// Why the runner was told to stop an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopCause {
     /// Somebody cancelled the run.
     Requested,

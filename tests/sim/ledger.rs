@@ -159,6 +159,7 @@ impl Ledger {
             marked: marked.clone(),
             same_boot,
             scheduler_paused: self.scheduler_paused,
+            handed_over: None,
         }
     }
 

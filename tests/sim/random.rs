@@ -71,6 +71,7 @@ pub enum Deed {
     Reload(Vec<Option<Draft>>, u32),
     Kill(UnderWay, Duration),
     Reboot(UnderWay),
+    Upgrade(Duration),
     Drain(Duration, Duration),
     Clock(i64),
     Suspend(Duration),
@@ -236,6 +237,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (jobs(), 1..4_u32).prop_map(|(jobs, slots)| Deed::Reload(jobs, slots)),
         4 => (under_way(), ms(0..8000)).prop_map(|(u, t)| Deed::Kill(u, t)),
         1 => under_way().prop_map(Deed::Reboot),
+        3 => prop_oneof![ms(0..400), ms(0..8000)].prop_map(Deed::Upgrade),
         2 => (ms(0..3000), ms(0..8000)).prop_map(|(grace, down)| Deed::Drain(grace, down)),
         1 => (-600_000_i64..60_000).prop_map(Deed::Clock),
         1 => (0_i64..20_000).prop_map(Deed::Clock),
@@ -379,6 +381,7 @@ pub fn act(world: &mut World, deed: &Deed) {
             world.run_until(world.elapsed() + *down);
             world.start();
         }
+        Deed::Upgrade(takes) => world.upgrade(*takes),
         Deed::Reboot(under_way) => world.reboot(*under_way),
         Deed::Drain(grace, down) => {
             world.drain();

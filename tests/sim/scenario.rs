@@ -179,6 +179,7 @@ fn act(world: &mut World, action: &str) {
         ("kill", _) => world.kill(UnderWay::Lost),
         ("reboot", _) => world.reboot(UnderWay::Lost),
         ("drain", _) => world.drain(),
+        ("upgrade", takes) => world.upgrade(duration(takes)),
         ("stop-all", _) => world.stop_all(),
         ("reload", _) => world.reload(),
         ("clock", by) => {

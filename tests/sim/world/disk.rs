@@ -61,7 +61,11 @@ impl World {
 
     /// A daemon that has drained goes once everything is durable.
     pub(super) fn leave_if_done(&mut self) {
-        if self.drained && self.under_way.is_none() && self.to_commit.is_empty() {
+        if self.drained
+            && !self.handing_over
+            && self.under_way.is_none()
+            && self.to_commit.is_empty()
+        {
             self.daemon = None;
             self.gone();
         }

@@ -4,6 +4,7 @@
 mod disk;
 mod driver;
 mod fate;
+mod hand_over;
 mod runner;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use punctual::dispatch::{Answer, Command, CommandId, Dispatcher, Input, Refusal};
+use punctual::dispatch::{Answer, Command, CommandId, Dispatcher, Input, Memory, Refusal};
 use punctual::job::{JobName, Plan, Pool, RunId, Trigger, Write};
 
 use crate::ledger::Ledger;
@@ -72,6 +73,7 @@ pub struct World {
     marks: BTreeSet<(RunId, u32)>,
     draining: bool,
     drained: bool,
+    handing_over: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
     sequence: u64,
     /// How much has happened at this very moment.
@@ -118,6 +120,7 @@ impl World {
             marks: BTreeSet::new(),
             draining: false,
             drained: false,
+            handing_over: false,
             agenda: BTreeMap::new(),
             sequence: 0,
             at_once: 0,
@@ -154,7 +157,10 @@ impl World {
         if self.daemon.is_some() {
             return;
         }
-        let memory = self.ledger.memory(&self.marks, !self.booted);
+        self.begin(self.ledger.memory(&self.marks, !self.booted));
+    }
+
+    fn begin(&mut self, memory: Memory) {
         let (daemon, effects) = Dispatcher::recover(
             "node".to_owned(),
             self.plans.clone(),
