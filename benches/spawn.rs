@@ -38,7 +38,7 @@ fn main() {
         .unwrap();
     let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(1024);
-    let runner = Runner::start(marks, send, runtime.handle().clone()).unwrap();
+    let runner = Runner::start(marks, send, runtime.handle().clone(), Vec::new()).unwrap();
     println!("start delay, median of {ROUNDS} rounds, in ms");
     println!("   at once | floor p50    p99 | runner p50    p99 | ratio of p50");
     for at_once in [1, 100, 200, 1000] {

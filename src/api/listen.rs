@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::socket::Socket;
+use super::socket::{OwnFile, Socket};
 use crate::config::{Auth, Server};
 use crate::systemd::Passed;
 
@@ -84,19 +87,83 @@ fn hint(why: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Listeners {
     pub(super) tcp: Vec<TcpListener>,
+    /// The first so many of `tcp` are the service manager's.
+    passed: usize,
     pub(super) unix: Vec<Socket>,
 }
 
+/// A listening socket on its way to the next life of the daemon: who connects meanwhile waits in it.
+#[derive(Debug)]
+pub struct HandedSocket {
+    /// What it is.
+    pub kind: SocketKind,
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Its file stays at least as long as this.
+    file: Option<Arc<OwnFile>>,
+}
+
+/// What a listening socket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketKind {
+    /// TCP, as the config wants it.
+    Tcp,
+    /// TCP, from the service manager.
+    PassedTcp,
+    /// A Unix socket whose file the daemon made.
+    Unix,
+    /// A Unix socket from the service manager.
+    PassedUnix,
+}
+
+impl HandedSocket {
+    /// One that came from the life before.
+    pub fn new(kind: SocketKind, socket: OwnedFd) -> Self {
+        Self {
+            kind,
+            socket,
+            file: None,
+        }
+    }
+
+    /// The same socket once more, its file in nobody's care.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self::new(self.kind, self.socket.try_clone()?))
+    }
+
+    /// The socket alone; a file that it has stays.
+    pub fn into_socket(self) -> OwnedFd {
+        if let Some(file) = self.file {
+            file.leave();
+        }
+        self.socket
+    }
+}
+
 impl Listeners {
-    /// Takes every socket that the service manager passed, and begins to listen on everything else
-    /// that the config names; or does nothing. Nobody is answered before [`super::serve`].
+    /// Takes every socket that the service manager passed, goes on with those of the life before that
+    /// the config names, and begins to listen on everything else that it names; or does nothing. Nobody is answered before [`super::serve`].
     ///
     /// Must be called on the runtime that serves.
     #[allow(
         clippy::unused_async,
         reason = "it needs a runtime, and says so by being async"
     )]
-    pub async fn bind(settings: &Server, passed: Passed) -> Result<Self, ApiError> {
+    pub async fn bind(
+        settings: &Server,
+        mut passed: Passed,
+        handed: Vec<HandedSocket>,
+    ) -> Result<Self, ApiError> {
+        let (mut own_tcp, mut own_unix) = (Vec::new(), Vec::new());
+        for HandedSocket { kind, socket, .. } in handed {
+            match kind {
+                SocketKind::Tcp => own_tcp.push(std::net::TcpListener::from(socket)),
+                SocketKind::PassedTcp => passed.tcp.push(socket.into()),
+                SocketKind::Unix => own_unix.push(std::os::unix::net::UnixListener::from(socket)),
+                SocketKind::PassedUnix => passed.unix.push(socket.into()),
+            }
+        }
         let mut tcp = Vec::new();
         let mut taken = Vec::new();
         for listener in passed.tcp {
@@ -114,6 +181,14 @@ impl Listeners {
             taken.push(address);
             tcp.push(TcpListener::from_std(listener).map_err(ApiError::Passed)?);
         }
+        let passed_tcp = tcp.len();
+        for listener in own_tcp {
+            let address = listener.local_addr().map_err(ApiError::Passed)?;
+            if settings.listen.contains(&address) {
+                taken.push(address);
+                tcp.push(TcpListener::from_std(listener).map_err(ApiError::Passed)?);
+            }
+        }
         for &address in &settings.listen {
             if !taken.iter().any(|&taken| covers(taken, address)) {
                 let bound = bind(address, &settings.listen);
@@ -124,6 +199,14 @@ impl Listeners {
         for listener in passed.unix {
             unix.push(Socket::adopt(listener).map_err(ApiError::Passed)?);
         }
+        let (path, mode) = (&settings.unix_socket, settings.unix_socket_mode);
+        for listener in own_unix {
+            let failed = |why| ApiError::Socket {
+                path: path.clone(),
+                why,
+            };
+            unix.extend(Socket::go_on(listener, path, mode).map_err(failed)?);
+        }
         if !unix
             .iter()
             .any(|socket| socket.is_at(&settings.unix_socket))
@@ -133,7 +216,39 @@ impl Listeners {
                 settings.unix_socket_mode,
             )?);
         }
-        Ok(Self { tcp, unix })
+        Ok(Self {
+            tcp,
+            passed: passed_tcp,
+            unix,
+        })
+    }
+
+    /// All of them once more, to be handed over.
+    pub fn to_hand_over(&self) -> io::Result<Vec<HandedSocket>> {
+        let tcp = self.tcp.iter().enumerate().map(|(place, listener)| {
+            let kind = if place < self.passed {
+                SocketKind::PassedTcp
+            } else {
+                SocketKind::Tcp
+            };
+            Ok(HandedSocket::new(
+                kind,
+                listener.as_fd().try_clone_to_owned()?,
+            ))
+        });
+        let unix = self.unix.iter().map(|socket| {
+            let kind = if socket.ours.is_some() {
+                SocketKind::Unix
+            } else {
+                SocketKind::PassedUnix
+            };
+            Ok(HandedSocket {
+                kind,
+                socket: socket.listener.as_fd().try_clone_to_owned()?,
+                file: socket.ours.clone(),
+            })
+        });
+        tcp.chain(unix).collect()
     }
 }
 

@@ -54,7 +54,7 @@ use error::{Kind, Problem};
 use seats::Seats;
 use status::ConfigHash;
 
-pub use listen::{ApiError, Listeners};
+pub use listen::{ApiError, HandedSocket, Listeners, SocketKind};
 pub use routes::{Need, Pace, Route, table as routes};
 
 /// How long an answer may take that should come at once.

@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -18,9 +20,34 @@ pub(super) struct Socket {
     pub(super) listener: UnixListener,
     /// Its file; none if it has no name.
     path: Option<PathBuf>,
-    /// Device and inode of the file, to tell it from one of a later daemon. The file of a socket
-    /// that was passed to us is not ours to remove.
-    ours: Option<(u64, u64)>,
+    /// The file of a socket that was passed to us is not ours to remove.
+    pub(super) ours: Option<Arc<OwnFile>>,
+}
+
+/// A socket's file that this daemon made, removed when the last who holds it goes.
+#[derive(Debug)]
+pub(super) struct OwnFile {
+    path: PathBuf,
+    /// Device and inode, to tell it from one of a later daemon.
+    identity: (u64, u64),
+    /// Somebody else looks after it now.
+    left: AtomicBool,
+}
+
+impl OwnFile {
+    fn at(path: &Path) -> io::Result<Arc<Self>> {
+        let file = fs::symlink_metadata(path)?;
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            identity: (file.dev(), file.ino()),
+            left: AtomicBool::new(false),
+        }))
+    }
+
+    /// The file is not removed when the last who holds it goes.
+    pub(super) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Socket {
@@ -38,12 +65,30 @@ impl Socket {
         }
         make_room(path)?;
         let listener = listen(path, Mode::from_raw_mode(mode)).map_err(failed)?;
-        let file = fs::symlink_metadata(path).map_err(failed)?;
         Ok(Self {
             listener,
             path: Some(path.to_owned()),
-            ours: Some((file.dev(), file.ino())),
+            ours: Some(OwnFile::at(path).map_err(failed)?),
         })
+    }
+
+    /// Goes on with a socket that the daemon made in an earlier life, if it is still to be at `path`;
+    /// else its file goes.
+    pub(super) fn go_on(
+        listener: std::os::unix::net::UnixListener,
+        path: &Path,
+        mode: u32,
+    ) -> io::Result<Option<Self>> {
+        let mut socket = Self::adopt(listener)?;
+        let Some(bound) = &socket.path else {
+            return Ok(None);
+        };
+        socket.ours = OwnFile::at(bound).ok();
+        if socket.ours.is_none() || !socket.is_at(path) {
+            return Ok(None);
+        }
+        rustix::fs::chmod(path, Mode::from_raw_mode(mode))?;
+        Ok(Some(socket))
     }
 
     /// Takes over a socket that listens already. Its file stays when we go.
@@ -62,13 +107,19 @@ impl Socket {
     }
 }
 
-impl Drop for Socket {
+impl Drop for OwnFile {
     fn drop(&mut self) {
-        let (Some(path), Some(ours)) = (&self.path, self.ours) else {
+        let Self {
+            path,
+            identity,
+            left,
+        } = self;
+        if *left.get_mut() {
             return;
-        };
-        let there = fs::symlink_metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == ours);
-        if there && let Err(error) = fs::remove_file(path) {
+        }
+        let file = fs::symlink_metadata(&path);
+        let there = file.is_ok_and(|file| (file.dev(), file.ino()) == *identity);
+        if there && let Err(error) = fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "the socket's file stays behind");
         }
     }

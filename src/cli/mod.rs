@@ -6,6 +6,7 @@ mod cancel;
 mod check;
 mod clean;
 mod client;
+mod could_take_over;
 mod diff;
 mod events;
 mod exit;
@@ -68,6 +69,7 @@ enum Command {
     Reload(reload::Args),
     Events(events::Args),
     Audit(audit::Args),
+    CouldTakeOver(could_take_over::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -107,5 +109,6 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Reload(args) => reload::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::CouldTakeOver(args) => could_take_over::run(&args),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use crate::config::{self, Environment, Report, Style};
-use crate::daemon;
+use crate::daemon::{self, Ended, HandOver};
 use crate::systemd::Passed;
 use crate::telemetry::{self, LogFormat};
 
@@ -24,15 +24,24 @@ pub struct Args {
 pub fn run(args: &Args) -> Exit {
     // First of all, while there is one thread.
     let passed = Passed::take();
+    let mut handed = match HandOver::take().transpose() {
+        Ok(handed) => handed,
+        Err(error) => return fail(&error),
+    };
     let environment = Environment::of_process();
     let loaded = config::locate(args.config.as_deref(), &environment)
         .and_then(|path| config::load(&path, &environment).map(|config| (path, config)));
     let (path, config) = match loaded {
         Ok(loaded) => loaded,
-        Err(report) => return refuse(&report),
+        Err(report) => {
+            return match handed {
+                None => refuse(&report),
+                Some(handed) => fail(&handed.give_back(&report.render(Style::Plain))),
+            };
+        }
     };
     // Dropped last, so that the last line arrives.
-    let _log = match telemetry::start(args.log_format) {
+    let log = match telemetry::start(args.log_format) {
         Ok(log) => log,
         Err(error) => return fail(&error),
     };
@@ -40,14 +49,24 @@ pub fn run(args: &Args) -> Exit {
         tracing::warn!(file = %warning.file.display(), line = warning.line, "{}", warning.message);
     }
     let ended = match passed {
-        Ok(passed) => daemon::run(path, config, passed).map_err(|error| error.to_string()),
+        Ok(passed) => {
+            daemon::run(path, config, passed, &mut handed).map_err(|error| error.to_string())
+        }
         Err(error) => Err(error.to_string()),
     };
     match ended {
-        Ok(()) => Exit::Done,
+        Ok(Ended::Over) => Exit::Done,
+        Ok(Ended::HandedOver(handed, successor)) => {
+            drop(log);
+            fail(&handed.give(&successor))
+        }
         Err(error) => {
             tracing::error!("{error}");
-            Exit::Failed
+            drop(log);
+            match handed {
+                None => Exit::Failed,
+                Some(handed) => fail(&handed.give_back(&error)),
+            }
         }
     }
 }
@@ -59,7 +78,7 @@ fn fail(error: &dyn std::error::Error) -> Exit {
     Exit::Failed
 }
 
-fn refuse(report: &Report) -> Exit {
+pub(super) fn refuse(report: &Report) -> Exit {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let style = if colour {
         Style::Coloured

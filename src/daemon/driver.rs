@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::handle::Request;
 use super::shown::Shown;
 use crate::clock;
-use crate::dispatch::{Answer, CommandId, Dispatcher, Effect, Input, Refusal};
+use crate::dispatch::{Answer, CommandId, Dispatcher, Effect, HandedOver, Input, Refusal};
 use crate::engine::Engine;
 use crate::job::Event;
 use crate::runner::{Report, Runner};
@@ -63,8 +63,8 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Runs until everything is drained.
-    pub(super) async fn run(mut self, first: Vec<Effect>, mut inbox: Inbox) {
+    /// Runs until everything is drained, or nothing more is to be decided in this life.
+    pub(super) async fn run(mut self, first: Vec<Effect>, mut inbox: Inbox) -> (Self, Inbox) {
         self.perform(first, Beside::default()).await;
         self.publish();
         while !self.drained {
@@ -80,6 +80,15 @@ impl Driver {
             }
         }
         self.publish();
+        (self, inbox)
+    }
+
+    /// Takes what was reported while attempts were packed, and says what the next life is to know.
+    pub(super) async fn conclude(mut self, mut inbox: Inbox) -> HandedOver {
+        while let Ok(report) = inbox.reports.try_recv() {
+            self.report(report).await;
+        }
+        self.dispatcher.handed_over()
     }
 
     async fn take(&mut self, input: Input) {

@@ -10,21 +10,22 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::driver::{Driver, Inbox};
+use super::driver::{Driver, Inbox, Order};
+use super::hand_over::{self, HandOver, HandOverError};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::shown::Shown;
-use super::signals::{Ends, hangups, reload_on_hangup};
-use super::stop::{end, last_steps, until_drained};
+use super::signals::{Ends, hangups, reload_on_hangup, upgrades};
+use super::stop::Driving;
 use super::watch::Watch;
 use crate::api;
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
-use crate::runner::{MarksError, Recovery, Runner, RunnerError};
-use crate::store::{Ledger, Retention, StoreError};
+use crate::runner::{HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor};
+use crate::store::{Ledger, Recovered, Retention, StoreError};
 use crate::systemd::{Passed, ServiceManager};
 use crate::telemetry::Live;
 
@@ -65,6 +66,9 @@ pub enum DaemonError {
     /// The API.
     #[error(transparent)]
     Api(#[from] api::ApiError),
+    /// What runs cannot be handed over.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
     /// Threads or signals.
     #[error("the system gives no {what}: {why}")]
     System {
@@ -84,12 +88,31 @@ pub enum DaemonError {
     Unwritable(String),
 }
 
+/// How a life ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Nothing of it is left.
+    Over,
+    /// What runs goes on when the successor has been given it.
+    HandedOver(Box<HandOver>, Successor),
+}
+
 /// Runs the daemon on the config that was read from `path`, until a signal ends it. It listens on
-/// `passed` too.
-pub fn run(path: PathBuf, config: Config, passed: Passed) -> Result<(), DaemonError> {
+/// `passed` too, and goes on with what a life before this one `handed` over; that is still there
+/// where this one could not begin.
+pub fn run(
+    path: PathBuf,
+    config: Config,
+    passed: Passed,
+    handed: &mut Option<HandOver>,
+) -> Result<Ended, DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let done = service.block_on(live(path, config, passed, scheduler.handle().clone()));
+    let handle = scheduler.handle().clone();
+    let done = service.block_on(async {
+        let life = begin(path, config, passed, handed, handle).await?;
+        life.until_over().await
+    });
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
     service.shutdown_background();
@@ -108,27 +131,47 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
         })
 }
 
+/// All that is needed to bring a life to its end.
+pub(super) struct Life {
+    pub(super) config: PathBuf,
+    pub(super) ends: Ends,
+    pub(super) upgrades: Signal,
+    pub(super) successor: Successor,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) runner: Runner,
+    pub(super) engine: Engine,
+    pub(super) ledger: Ledger,
+    pub(super) manager: ServiceManager,
+    pub(super) reloader: Arc<Reloader>,
+    pub(super) driver: Driving,
+    pub(super) reloads: JoinHandle<()>,
+    pub(super) watching: Option<JoinHandle<()>>,
+    pub(super) stop_api: oneshot::Sender<()>,
+    pub(super) api: JoinHandle<Result<(), api::ApiError>>,
+    /// Where the API listens, for the next life.
+    pub(super) sockets: Vec<api::HandedSocket>,
+}
+
 /// The order matters: nothing is changed before everything that may be refused has been tried.
-async fn live(
+async fn begin(
     path: PathBuf,
     config: Config,
     passed: Passed,
+    handed: &mut Option<HandOver>,
     scheduler: tokio::runtime::Handle,
-) -> Result<(), DaemonError> {
+) -> Result<Life, DaemonError> {
     let started_at = clock::now();
-    let (mut ends, hangups) = signals()?;
+    let (mut ends, hangups, upgrades) = signals()?;
+    let successor = Successor::of_process().map_err(|why| DaemonError::System {
+        what: "path of this program",
+        why,
+    })?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let listeners = api::Listeners::bind(&config.server, passed).await?;
-    let recovery = clear(&config)?;
-    let memory = memory::of(recovered, &recovery.leftovers);
-    let (dispatcher, first) = Dispatcher::recover(
-        config.node.name.clone(),
-        config.jobs.clone(),
-        config.pools.clone(),
-        memory,
-        clock::now(),
-    );
+    let inherited = hand_over::sockets_of(handed.as_ref()).map_err(HandOverError::from)?;
+    let listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
+    let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
+    let (dispatcher, first, recovery) = recover(&config, recovered, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
     let first = tokio::select! {
         settled = settle(&ledger, first, &claims) => settled?,
@@ -137,7 +180,8 @@ async fn live(
     let marks = recovery.begin()?;
 
     let (reports, reported) = mpsc::channel(INBOX);
-    let runner = Runner::start(marks, reports, tokio::runtime::Handle::current())?;
+    let attempts = hand_over::take_attempts(handed);
+    let runner = Runner::start(marks, reports, tokio::runtime::Handle::current(), attempts)?;
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
@@ -191,44 +235,80 @@ async fn live(
     tokio::spawn(herald.run(handle.clone()));
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
-    let watching = watch(&config, path, &reloader);
+    let watching = watch(&config, path.clone(), &reloader);
+    say_ready(&config);
+    manager.ready();
+
+    Ok(Life {
+        config: path,
+        ends,
+        upgrades,
+        successor,
+        orders,
+        runner,
+        engine,
+        ledger,
+        manager,
+        reloader,
+        driver,
+        reloads,
+        watching,
+        stop_api,
+        api,
+        sockets,
+    })
+}
+
+fn say_ready(config: &Config) {
     tracing::info!(
         jobs = config.jobs.len(),
         listen = ?config.server.listen,
         socket = %config.server.unix_socket.display(),
         "ready"
     );
-    manager.ready();
+}
 
-    let grace = || reloader.config().scheduler.shutdown_grace;
-    let drained = until_drained(&mut ends, &orders, &runner, grace, &manager, driver).await;
-    reloads.abort();
-    watching.inspect(JoinHandle::abort);
-    let _ = stop_api.send(());
-    end("API", api).await;
-    last_steps(&runner, engine, &ledger).await?;
-    tracing::info!("stopped");
-    manager.farewell().await;
-    drained
+/// What became of the life before: read, cleared away, and decided.
+fn recover(
+    config: &Config,
+    recovered: Recovered,
+    handed: Option<&HandOver>,
+) -> Result<(Dispatcher, Vec<Effect>, Recovery), DaemonError> {
+    let goes_on = handed.iter().flat_map(|it| &it.attempts);
+    let recovery = clear(config, goes_on.map(HandedAttempt::mark).collect())?;
+    let dispatch = handed.map(|it| it.dispatch.clone());
+    let memory = memory::of(recovered, &recovery.leftovers, dispatch);
+    let (dispatcher, first) = Dispatcher::recover(
+        config.node.name.clone(),
+        config.jobs.clone(),
+        config.pools.clone(),
+        memory,
+        clock::now(),
+    );
+    Ok((dispatcher, first, recovery))
 }
 
 /// From here on no signal kills the process.
-fn signals() -> Result<(Ends, Signal), DaemonError> {
+fn signals() -> Result<(Ends, Signal, Signal), DaemonError> {
     let failed = |why| DaemonError::System {
         what: "signals",
         why,
     };
-    Ok((Ends::listen().map_err(failed)?, hangups().map_err(failed)?))
+    Ok((
+        Ends::listen().map_err(failed)?,
+        hangups().map_err(failed)?,
+        upgrades().map_err(failed)?,
+    ))
 }
 
-/// Reads the start marks and ends what still runs of the life before.
-fn clear(config: &Config) -> Result<Recovery, DaemonError> {
+/// Reads the start marks and ends what still runs of the life before, but for what goes on.
+fn clear(config: &Config, goes_on: Vec<Mark>) -> Result<Recovery, DaemonError> {
     let marks = memory::marks_folder(&config.runtime, &config.store.path);
     let marks = marks.map_err(|why| DaemonError::Folder {
         path: config.runtime.clone(),
         why,
     })?;
-    Ok(memory::clear(&marks)?)
+    Ok(memory::clear(&marks, goes_on)?)
 }
 
 /// Reloads when the files change, where the config wants that.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::dispatch::Memory;
+use crate::dispatch::{HandedOver, Memory};
 use crate::job::Status;
-use crate::runner::{Cleared, Leftovers, Marks, MarksError, Recovery, kill_leftovers};
+use crate::runner::{Cleared, Leftovers, Mark, Marks, MarksError, Recovery, kill_leftovers};
 use crate::store::Recovered;
 
 /// The folder of the start marks of the daemon on this ledger, made if it is not there. It is apart
@@ -42,8 +42,11 @@ pub(super) fn marks_folder(runtime: &Path, ledger: &Path) -> std::io::Result<Pat
 }
 
 /// Reads the marks and ends what still runs of the life before.
-pub(super) fn clear(folder: &Path) -> Result<Recovery, MarksError> {
-    let recovery = Marks::open(folder)?;
+///
+/// What was handed over, of which these are the marks, goes on.
+pub(super) fn clear(folder: &Path, goes_on: Vec<Mark>) -> Result<Recovery, MarksError> {
+    let mut recovery = Marks::open(folder)?;
+    recovery.keep(goes_on);
     match kill_leftovers(&recovery.leftovers) {
         Ok(Cleared { killed: 0, alive }) if alive.is_empty() => {}
         Ok(Cleared { killed, alive }) if alive.is_empty() => {
@@ -72,7 +75,11 @@ pub(super) fn clear(folder: &Path) -> Result<Recovery, MarksError> {
 }
 
 /// Puts both memories together.
-pub(super) fn of(recovered: Recovered, leftovers: &Leftovers) -> Memory {
+pub(super) fn of(
+    recovered: Recovered,
+    leftovers: &Leftovers,
+    handed_over: Option<HandedOver>,
+) -> Memory {
     Memory {
         flags: recovered.flags,
         schedules: recovered.schedules,
@@ -89,6 +96,6 @@ pub(super) fn of(recovered: Recovered, leftovers: &Leftovers) -> Memory {
             .collect(),
         same_boot: leftovers.same_boot,
         scheduler_paused: recovered.scheduler_paused,
-        handed_over: None,
+        handed_over,
     }
 }

@@ -6,9 +6,11 @@
 
 mod driver;
 mod facts;
+mod hand_over;
 mod handle;
 mod life;
 mod memory;
+mod parcel;
 mod perform;
 mod reload;
 mod shown;
@@ -16,6 +18,7 @@ mod signals;
 mod stop;
 mod watch;
 
+pub use hand_over::{Fitness, HandOver, HandOverError};
 pub use handle::{AskError, Handle, Readiness};
-pub use life::{DaemonError, run};
+pub use life::{DaemonError, Ended, run};
 pub use reload::{LastReload, ReloadError, Reloader};

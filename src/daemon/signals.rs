@@ -1,4 +1,5 @@
 //! SIGTERM and SIGINT: the first drains, the second hurries. SIGHUP: the config is read again.
+//! SIGUSR2: the next version takes over.
 
 use std::sync::Arc;
 
@@ -36,6 +37,11 @@ pub(super) async fn reload_on_hangup(mut hangups: Signal, reloader: Arc<Reloader
         // How it went is in the log: nobody waits for an answer to a signal.
         let _ = reloader.reload("SIGHUP").await;
     }
+}
+
+/// SIGUSR2, which from here on no longer kills the process.
+pub(super) fn upgrades() -> std::io::Result<Signal> {
+    signal(SignalKind::user_defined2())
 }
 
 /// SIGHUP, which from here on no longer kills the process.

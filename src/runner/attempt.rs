@@ -10,14 +10,16 @@ use std::time::Duration;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group,
 };
+use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 use super::family;
+use super::hand_over::{HandedAttempt, Record};
 use super::output::{Capture, Stream};
 use super::pipe::PipeReader;
-use super::redact::Secrets;
-use super::tree::{Leader, Stat};
+use super::redact::{Redactor, Secrets};
+use super::tree::{self, Leader, Stat};
 use super::{Key, Launch, spawn};
 use crate::clock;
 use crate::job::{AttemptEnd, StopCause};
@@ -64,8 +66,8 @@ pub(super) struct Child {
 }
 
 /// How far the stopping of an attempt has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Phase {
     Running,
     /// The kill signal is sent.
     Asked(Option<Cause>),
@@ -74,14 +76,43 @@ enum Phase {
 }
 
 /// Why the main process was stopped; none where only its leftovers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Cause {
     Timeout,
     Order(StopCause),
 }
 
 /// The end of a wait that is set anew from phase to phase.
-type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
+struct Deadline {
+    /// When, in microseconds of the kernel's monotonic clock; none: never.
+    usec: Option<u64>,
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Deadline {
+    fn after(span: Duration) -> Self {
+        let span_usec = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            usec: Some(clock::monotonic_usec().saturating_add(span_usec)),
+            over: Box::pin(clock::elapse(span)),
+        }
+    }
+
+    fn at(usec: u64) -> Self {
+        let left = usec.saturating_sub(clock::monotonic_usec());
+        Self {
+            usec: Some(usec),
+            over: Box::pin(clock::elapse(Duration::from_micros(left))),
+        }
+    }
+
+    fn never() -> Self {
+        Self {
+            usec: None,
+            over: Box::pin(pending()),
+        }
+    }
+}
 
 /// A running attempt.
 pub(super) struct Attempt {
@@ -91,14 +122,23 @@ pub(super) struct Attempt {
     exit: AsyncFd<OwnedFd>,
     stdout: PipeReader,
     stderr: PipeReader,
+    /// Of its output, for whoever goes on reading it.
+    secrets: Secrets,
     orders: watch::Receiver<Order>,
+    handing_over: watch::Receiver<bool>,
     phase: Phase,
     deadline: Deadline,
+    /// The main process is over.
+    is_over: bool,
 }
 
 impl Attempt {
     /// Takes a process over, and says who leads its session.
-    pub(super) async fn of(live: Arc<Live>, child: Child) -> Self {
+    pub(super) async fn of(
+        live: Arc<Live>,
+        child: Child,
+        handing_over: watch::Receiver<bool>,
+    ) -> Self {
         let pid = child.pid;
         let number = pid.as_raw_nonzero().get().unsigned_abs();
         let leader = Leader {
@@ -116,16 +156,70 @@ impl Attempt {
             leader,
             pid,
             exit: watch_exit(pid).await,
-            stdout: PipeReader::new(Stream::Stdout, stdout, child.secrets.clone()),
-            stderr: PipeReader::new(Stream::Stderr, stderr, child.secrets),
+            stdout: reader(Stream::Stdout, Some(stdout), &child.secrets, Vec::new()),
+            stderr: reader(Stream::Stderr, Some(stderr), &child.secrets, Vec::new()),
+            secrets: child.secrets,
             orders,
+            handing_over,
             phase: Phase::Running,
-            deadline: match timeout {
-                Some(span) => Box::pin(clock::elapse(span)),
-                None => Box::pin(pending()),
-            },
+            deadline: timeout.map_or_else(Deadline::never, Deadline::after),
+            is_over: false,
             live,
         }
+    }
+
+    /// Goes on with one that an earlier life of the daemon watched.
+    pub(super) async fn taken_over(
+        live: Arc<Live>,
+        mut handed: HandedAttempt,
+        handing_over: watch::Receiver<bool>,
+    ) -> Option<Self> {
+        let secrets = handed.secrets();
+        let [(stdout, held_out), (stderr, held_err)] = handed.streams();
+        let Record {
+            leader,
+            phase,
+            deadline_usec,
+            is_over,
+            ..
+        } = handed.record;
+        let pid = tree::as_pid(leader.pid)?;
+        let mut orders = live.order.subscribe();
+        orders.mark_changed();
+        let stdout = register_if_open(stdout).await;
+        let stderr = register_if_open(stderr).await;
+        Some(Self {
+            leader,
+            pid,
+            exit: watch_exit(pid).await,
+            stdout: reader(Stream::Stdout, stdout, &secrets, held_out),
+            stderr: reader(Stream::Stderr, stderr, &secrets, held_err),
+            secrets,
+            orders,
+            handing_over,
+            phase,
+            deadline: deadline_usec.map_or_else(Deadline::never, Deadline::at),
+            is_over,
+            live,
+        })
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) fn deadline_usec(&self) -> Option<u64> {
+        self.deadline.usec
+    }
+
+    /// Whether its main process is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Its streams, and what must not be seen of them.
+    pub(super) fn into_streams(self) -> (PipeReader, PipeReader, Secrets) {
+        (self.stdout, self.stderr, self.secrets)
     }
 
     /// Its main process.
@@ -134,14 +228,16 @@ impl Attempt {
     }
 
     /// Reads output and keeps the time until the main process is over. Its zombie stays: as long as
-    /// nobody waits for it, its number can name no other process, session or group.
-    pub(super) async fn run(&mut self) -> AttemptEnd {
+    /// nobody waits for it, its number can name no other process, session or group. None: it is to be
+    /// handed over as it is.
+    pub(super) async fn run(&mut self) -> Option<AttemptEnd> {
         let status = loop {
             tokio::select! {
                 biased;
                 status = exited(&self.exit) => break status,
                 Ok(()) = self.orders.changed() => self.obey(),
-                () = &mut self.deadline => self.escalate(Some(Cause::Timeout)),
+                () = &mut self.deadline.over => self.escalate(Some(Cause::Timeout)),
+                () = wanted_elsewhere(&mut self.handing_over) => return None,
                 () = read_either(&mut self.stdout, &mut self.stderr, Some(&self.live.capture)) => {
                     tokio::task::yield_now().await;
                 }
@@ -149,13 +245,18 @@ impl Attempt {
         };
         self.stdout.finish(&self.live.capture);
         self.stderr.finish(&self.live.capture);
-        self.meaning(status)
+        self.is_over = true;
+        Some(self.meaning(status))
     }
 
-    /// Stops what the main process left behind, as in a timeout; then lets its number go.
-    pub(super) async fn clear_away(&mut self) {
+    /// Stops what the main process left behind, as in a timeout; then lets its number go. Says
+    /// whether it came to that: else it is to be handed over as it is.
+    pub(super) async fn clear_away(&mut self) -> bool {
         let mut pause = FIRST_LOOK;
         while !family::members(self.live.key(), self.leader).is_empty() {
+            if *self.handing_over.borrow() {
+                return false;
+            }
             match self.phase {
                 Phase::Running => self.escalate(None),
                 // Again and again: something may fork faster than one walk finds.
@@ -172,6 +273,7 @@ impl Attempt {
                 "somebody else waited for a run's process"
             );
         }
+        true
     }
 
     /// Waits a while, or until there is something to do about the leftovers, which is done; meanwhile
@@ -182,7 +284,8 @@ impl Attempt {
             tokio::select! {
                 biased;
                 Ok(()) = self.orders.changed() => return self.obey(),
-                () = &mut self.deadline => return self.escalate(None),
+                () = &mut self.deadline.over => return self.escalate(None),
+                () = wanted_elsewhere(&mut self.handing_over) => return,
                 () = &mut over => return,
                 () = read_either(&mut self.stdout, &mut self.stderr, None) => {
                     tokio::task::yield_now().await;
@@ -206,7 +309,7 @@ impl Attempt {
         match self.phase {
             Phase::Running => {
                 self.phase = Phase::Asked(cause);
-                self.deadline = Box::pin(clock::elapse(self.live.launch.process.kill_timeout));
+                self.deadline = Deadline::after(self.live.launch.process.kill_timeout);
                 let number = self.live.launch.process.kill_signal.number();
                 let signal = Signal::from_named_raw(number).unwrap_or(Signal::TERM);
                 self.signal_all(signal);
@@ -219,7 +322,7 @@ impl Attempt {
 
     fn kill(&mut self, cause: Option<Cause>) {
         self.phase = Phase::Killing(cause);
-        self.deadline = Box::pin(clock::elapse(TRY_AGAIN));
+        self.deadline = Deadline::after(TRY_AGAIN);
         self.signal_all(Signal::KILL);
     }
 
@@ -277,6 +380,30 @@ impl Attempt {
                 AttemptEnd::Exited { code, ok }
             }
         }
+    }
+}
+
+fn reader(
+    stream: Stream,
+    fd: Option<AsyncFd<OwnedFd>>,
+    secrets: &Secrets,
+    held: Vec<u8>,
+) -> PipeReader {
+    PipeReader::new(stream, fd, Redactor::new(secrets.clone(), held))
+}
+
+/// Returns when attempts are to be handed over.
+async fn wanted_elsewhere(handing_over: &mut watch::Receiver<bool>) {
+    if handing_over.wait_for(|wanted| *wanted).await.is_err() {
+        // Nobody can want it any more.
+        pending::<()>().await;
+    }
+}
+
+async fn register_if_open(fd: Option<OwnedFd>) -> Option<AsyncFd<OwnedFd>> {
+    match fd {
+        Some(fd) => Some(register(fd).await),
+        None => None,
     }
 }
 

@@ -14,7 +14,7 @@
 //! ([`Marks::settled`]) and no process of it is left. A record then says so, and reading passes the
 //! mark over: its process id may name something else by now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -74,6 +74,8 @@ pub struct Leftovers {
 pub struct Recovery {
     /// What the old file says.
     pub leftovers: Leftovers,
+    /// Marks of attempts that go on.
+    kept: Vec<Mark>,
     dir: PathBuf,
     boot: String,
 }
@@ -108,6 +110,7 @@ impl Marks {
         }
         Ok(Recovery {
             leftovers: parse(&String::from_utf8_lossy(&bytes), &boot),
+            kept: Vec::new(),
             dir: dir.into(),
             boot,
         })
@@ -167,20 +170,43 @@ impl Marks {
 }
 
 impl Recovery {
+    /// These attempts were handed over, and go on: they are no leftovers.
+    pub fn keep(&mut self, marks: impl IntoIterator<Item = Mark>) {
+        self.kept.extend(marks);
+        let kept: BTreeSet<_> = self
+            .kept
+            .iter()
+            .map(|mark| (mark.run, mark.attempt))
+            .collect();
+        let left = &mut self.leftovers.marks;
+        left.retain(|mark| !kept.contains(&(mark.run, mark.attempt)));
+    }
+
     /// Puts a fresh file in place of the old one. Call it when what became of every old attempt is
     /// durable: the old marks are gone after this.
     pub fn begin(self) -> Result<Marks, MarksError> {
-        let Self { dir, boot, .. } = self;
+        let Self {
+            dir, boot, kept, ..
+        } = self;
         let header = format!("{FORMAT} {boot}\n");
-        match replace(&dir, &header) {
+        let open = kept.iter().map(|mark| {
+            let open = Open {
+                leader: mark.leader,
+                ..Open::default()
+            };
+            ((mark.run, mark.attempt), open)
+        });
+        let open = open.collect();
+        let text = whole(&header, &open);
+        match replace(&dir, &text) {
             Ok(file) => Ok(Marks(Arc::new(Mutex::new(Log {
                 dir,
                 file,
-                size: header.len() as u64,
+                size: text.len() as u64,
                 compact_at: COMPACT_AT,
                 torn: false,
                 header,
-                open: BTreeMap::new(),
+                open,
             })))),
             Err(why) => Err(MarksError {
                 path: dir.join(NEW_FILE),
@@ -244,13 +270,7 @@ impl Log {
         if self.size < self.compact_at {
             return;
         }
-        let mut text = self.header.clone();
-        for ((run, attempt), mark) in &self.open {
-            let _ = writeln!(text, "S {run} {attempt}");
-            if let Some(Leader { pid, start_ticks }) = mark.leader {
-                let _ = writeln!(text, "P {run} {attempt} {pid} {start_ticks}");
-            }
-        }
+        let text = whole(&self.header, &self.open);
         match replace(&self.dir, &text) {
             Ok(file) => {
                 self.file = file;
@@ -262,6 +282,18 @@ impl Log {
         }
         self.compact_at = COMPACT_AT.max(self.size * 2);
     }
+}
+
+/// A whole file of these marks.
+fn whole(header: &str, open: &BTreeMap<(RunId, u32), Open>) -> String {
+    let mut text = header.to_owned();
+    for ((run, attempt), mark) in open {
+        let _ = writeln!(text, "S {run} {attempt}");
+        if let Some(Leader { pid, start_ticks }) = mark.leader {
+            let _ = writeln!(text, "P {run} {attempt} {pid} {start_ticks}");
+        }
+    }
+    text
 }
 
 /// Reads a mark file. A record that was cut off, or is none, is passed over: a mark is whole before

@@ -14,6 +14,7 @@ mod env_file;
 mod environment;
 mod family;
 mod follow;
+mod hand_over;
 mod kept;
 mod leftovers;
 mod marks;
@@ -23,6 +24,7 @@ mod redact;
 mod spawn;
 mod spawner;
 mod start;
+mod successor;
 mod tree;
 
 use std::collections::{BTreeMap, HashMap};
@@ -45,9 +47,11 @@ use output::Capture;
 use spawner::{Queue, Refused};
 
 pub use follow::{Piece, What};
+pub use hand_over::{HandedAttempt, Record};
 pub use leftovers::{Cleared, kill_leftovers};
 pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
 pub use output::{CapturedOutput, LeftOut, Stream};
+pub use successor::Successor;
 pub use tree::Leader;
 
 /// An attempt, by its run and number.
@@ -159,11 +163,16 @@ struct Shared {
     live: Mutex<HashMap<Key, Arc<Live>>>,
     /// How many attempts are in `live`.
     count: watch::Sender<usize>,
+    /// Whether attempts are to be handed over to the next life of the daemon.
+    handing_over: watch::Sender<bool>,
+    /// Those that were.
+    handed_over: Mutex<Vec<HandedAttempt>>,
 }
 
 impl Runner {
     /// Starts the spawner threads and makes the process fit for children: adopts orphans, raises
-    /// its own soft limit on open files to the hard one. Attempts are watched on `io`, which must
+    /// its own soft limit on open files to the hard one. What an earlier life of the daemon
+    /// `handed_over` goes on. Attempts are watched on `io`, which must
     /// have its IO and time drivers enabled; `reports` is where the answers go.
     ///
     /// From here on nothing may start a process from the program's main thread: that thread's
@@ -173,6 +182,7 @@ impl Runner {
         marks: Marks,
         reports: mpsc::Sender<Report>,
         io: tokio::runtime::Handle,
+        handed_over: Vec<HandedAttempt>,
     ) -> Result<Self, RunnerError> {
         check_system()?;
         let start = |doing| move |why| RunnerError::Start { doing, why };
@@ -188,8 +198,14 @@ impl Runner {
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),
+            handing_over: watch::Sender::new(false),
+            handed_over: Mutex::default(),
             io,
         });
+        // Before anything is waited for: they are children of the main thread now, as orphans are.
+        for handed in handed_over {
+            shared.take_over(handed);
+        }
         let for_threads = Arc::clone(&shared);
         let queue = Queue::new(move |live| start::start(&for_threads, live))
             .map_err(start("starting its threads"))?;
@@ -282,6 +298,28 @@ impl Runner {
             .await;
     }
 
+    /// Gives what runs into other hands, as it is: attempts are watched no more, and their processes
+    /// go on. Everything that was launched is started first; what takes longer than `patience` to be
+    /// is left behind.
+    ///
+    /// Nothing may be launched any more. All that the attempts had to report is on its way.
+    pub async fn hand_over(&self, patience: Duration) -> Vec<HandedAttempt> {
+        let shared = &self.0.shared;
+        shared.handing_over.send_replace(true);
+        tokio::select! {
+            () = self.idle() => {}
+            () = clock::elapse(patience) => {
+                let left = *shared.count.borrow();
+                tracing::error!(left, "attempts hang at their start; they cannot be handed over");
+            }
+        }
+        let mut handed = shared
+            .handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut handed)
+    }
+
     /// The ledger holds the end of this attempt durably: its start mark may go.
     pub fn settled(&self, run: RunId, attempt: u32) {
         self.0.shared.marks.settled(run, attempt);
@@ -289,6 +327,13 @@ impl Runner {
 }
 
 impl Live {
+    /// What was captured so far, to be kept elsewhere.
+    fn take_capture(&self) -> Capture {
+        let mut capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
+        let empty = Capture::new(self.launch.process.output);
+        std::mem::replace(&mut capture, empty)
+    }
+
     fn output(&self) -> CapturedOutput {
         self.capture
             .lock()
@@ -309,6 +354,27 @@ impl Shared {
         self.marks.over(live.launch.run, live.launch.attempt);
         self.live().remove(&live.key());
         self.count.send_modify(|count| *count -= 1);
+    }
+
+    /// Somebody else watches the attempt from now on.
+    fn hand_over(&self, live: &Live, handed: HandedAttempt) {
+        self.handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(handed);
+        self.live().remove(&live.key());
+        self.count.send_modify(|count| *count -= 1);
+    }
+
+    /// Watches an attempt of an earlier life.
+    fn take_over(self: &Arc<Self>, mut handed: HandedAttempt) {
+        let live = Arc::new(handed.live());
+        family::begin(live.key());
+        family::leads(live.key(), handed.record.leader);
+        self.live().insert(live.key(), Arc::clone(&live));
+        self.count.send_modify(|count| *count += 1);
+        self.io
+            .spawn(start::take_over(Arc::clone(self), live, handed));
     }
 
     async fn report(&self, report: Report) {

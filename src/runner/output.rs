@@ -90,7 +90,7 @@ fn push_marker(shown: &mut Vec<u8>, missing: u64) {
 }
 
 /// Takes output as it arrives and keeps what its limits allow.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Capture {
     pub(super) head: Part,
     /// Set with the first byte that the head refused: nothing later may be put behind it.
@@ -137,6 +137,18 @@ impl Capture {
         }
     }
 
+    /// Takes the bytes of head and tail out.
+    pub(super) fn take_bytes(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let take = |part: &mut Part| Vec::from(std::mem::take(&mut part.bytes));
+        (take(&mut self.head), take(&mut self.tail))
+    }
+
+    /// Puts back what [`Capture::take_bytes`] took.
+    pub(super) fn put_bytes(&mut self, head: Vec<u8>, tail: Vec<u8>) {
+        self.head.bytes = head.into();
+        self.tail.bytes = tail.into();
+    }
+
     /// What is kept so far.
     pub(super) fn snapshot(&self) -> CapturedOutput {
         let mut bytes = Vec::with_capacity(self.head.bytes.len() + self.tail.bytes.len());
@@ -179,9 +191,11 @@ fn append(segments: &mut Vec<(Stream, u32)>, stream: Stream, len: u32) {
 }
 
 /// One end of the output.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Part {
     room: usize,
+    /// They travel by themselves.
+    #[serde(skip)]
     pub(super) bytes: VecDeque<u8>,
     pub(super) segments: VecDeque<(Stream, u32)>,
 }

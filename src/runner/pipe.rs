@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::io::unix::AsyncFd;
 
 use super::output::{Capture, Stream};
-use super::redact::{Redactor, Secrets};
+use super::redact::Redactor;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 16 << 10;
@@ -24,13 +24,18 @@ pub(super) struct PipeReader {
 }
 
 impl PipeReader {
-    /// Reads the non-blocking read end of a pipe.
-    pub(super) fn new(stream: Stream, fd: AsyncFd<OwnedFd>, secrets: Secrets) -> Self {
+    /// Reads the non-blocking read end of a pipe, if it is open.
+    pub(super) fn new(stream: Stream, fd: Option<AsyncFd<OwnedFd>>, redactor: Redactor) -> Self {
         Self {
             stream,
-            fd: Some(fd),
-            redactor: Redactor::new(secrets),
+            fd,
+            redactor,
         }
+    }
+
+    /// The pipe, if it is open, and what may be the beginning of a secret.
+    pub(super) fn into_parts(self) -> (Option<OwnedFd>, Vec<u8>) {
+        (self.fd.map(AsyncFd::into_inner), self.redactor.into_held())
     }
 
     /// Waits until there is something to read, and takes a turn's worth of it; without a capture it

@@ -24,6 +24,10 @@ impl Secrets {
         Self { values }
     }
 
+    pub(super) fn into_values(self) -> Vec<Vec<u8>> {
+        self.values
+    }
+
     fn begins_with(&self, byte: u8) -> bool {
         self.values.iter().any(|value| value[0] == byte)
     }
@@ -53,10 +57,14 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor that has seen nothing yet.
-    pub(super) fn new(secrets: Secrets) -> Self {
-        let held = Vec::new();
+    /// One that goes on with what another has held back, if any.
+    pub(super) fn new(secrets: Secrets, held: Vec<u8>) -> Self {
         Self { secrets, held }
+    }
+
+    /// What it holds back.
+    pub(super) fn into_held(self) -> Vec<u8> {
+        self.held
     }
 
     /// Takes bytes and gives what is sure to hold no secret to `emit`.
@@ -111,7 +119,7 @@ mod tests {
 
     fn redact(secrets: &[&str], chunks: &[&[u8]]) -> String {
         let secrets = Secrets::new(secrets.iter().map(|s| s.as_bytes().to_vec()));
-        let (mut redactor, mut out) = (Redactor::new(secrets), Vec::new());
+        let (mut redactor, mut out) = (Redactor::new(secrets, Vec::new()), Vec::new());
         for chunk in chunks {
             redactor.push(chunk, |bytes| out.extend_from_slice(bytes));
         }
@@ -141,7 +149,7 @@ mod tests {
 
     #[test]
     fn bytes_are_given_out_as_soon_as_they_cannot_be_a_secret() {
-        let mut redactor = Redactor::new(Secrets::new([b"hunter22".to_vec()]));
+        let mut redactor = Redactor::new(Secrets::new([b"hunter22".to_vec()]), Vec::new());
         let mut out = Vec::new();
         redactor.push(b"progress 10%\nhun", |bytes| out.extend_from_slice(bytes));
         assert_eq!(out, b"progress 10%\n");

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Resource};
 use super::attempt::{Attempt, Child, Live, Order};
 use super::cannot_start::CannotStart;
 use super::environment::Environment;
+use super::hand_over::HandedAttempt;
 use super::redact::Secrets;
 use super::{Report, Shared, command, family, spawn};
 use crate::clock;
@@ -47,7 +48,7 @@ pub(super) async fn never_ran(shared: Arc<Shared>, live: Arc<Live>, end: Attempt
 /// Watches a process to its end and beyond. Reporting goes on beside the watching: whoever takes
 /// the reports may be slow, and no process waits for that.
 async fn watch(shared: Arc<Shared>, live: Arc<Live>, child: Child, at: Timestamp) {
-    let mut attempt = Attempt::of(Arc::clone(&live), child).await;
+    let attempt = Attempt::of(Arc::clone(&live), child, shared.handing_over.subscribe()).await;
     let (run, number, leader) = (live.launch.run, live.launch.attempt, attempt.leader());
     family::leads(live.key(), leader);
     shared.marks.leads(run, number, leader);
@@ -57,14 +58,57 @@ async fn watch(shared: Arc<Shared>, live: Arc<Live>, child: Child, at: Timestamp
         pid: leader.pid,
         at,
     };
-    let watched = async {
-        let end = attempt.run().await;
-        // Made at once, so that it carries the time of the end and not that of a free place.
-        ended(&live, end, Some(at))
-    };
-    let (ended, ()) = tokio::join!(watched, shared.report(started));
-    tokio::join!(attempt.clear_away(), shared.report(ended));
-    shared.over(&live);
+    see_through(shared, live, attempt, at, Some(started)).await;
+}
+
+/// Takes up an attempt that an earlier life of the daemon watched.
+pub(super) async fn take_over(shared: Arc<Shared>, live: Arc<Live>, handed: HandedAttempt) {
+    let at = handed.record.started_at;
+    let handing_over = shared.handing_over.subscribe();
+    if let Some(attempt) = Attempt::taken_over(Arc::clone(&live), handed, handing_over).await {
+        see_through(shared, live, attempt, at, None).await;
+    } else {
+        // Its number was one when it was handed over.
+        tracing::error!(run = %live.launch.run, "an attempt was handed over without a process");
+        shared.over(&live);
+    }
+}
+
+/// Watches a process, of which `news` are still to be told, to its end and beyond, or until it is to
+/// be handed over.
+async fn see_through(
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+    mut attempt: Attempt,
+    at: Timestamp,
+    news: Option<Report>,
+) {
+    if !attempt.is_over() {
+        let watched = async {
+            let end = attempt.run().await;
+            // Made at once, so that it carries the time of the end and not that of a free place.
+            end.map(|end| ended(&live, end, Some(at)))
+        };
+        let told = async {
+            if let Some(news) = news {
+                shared.report(news).await;
+            }
+        };
+        let (Some(ended), ()) = tokio::join!(watched, told) else {
+            shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
+            return;
+        };
+        let (is_cleared, ()) = tokio::join!(attempt.clear_away(), shared.report(ended));
+        if is_cleared {
+            shared.over(&live);
+        } else {
+            shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
+        }
+    } else if attempt.clear_away().await {
+        shared.over(&live);
+    } else {
+        shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
+    }
 }
 
 fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report {

@@ -6,13 +6,14 @@ use std::io;
 use std::io::Read;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
+use serde::{Deserialize, Serialize};
 
 /// How much of an environment is looked at, in bytes: what an exec can take is bounded too.
 const MAX_ENVIRON: u64 = 4 << 20;
 
 /// The main process of an attempt, which leads its session. The start time tells it from a later
 /// process with the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leader {
     /// Its process id, which is also the id of its session and process group.
     pub pid: u32,

@@ -27,3 +27,4 @@ pub use query::{
 };
 pub use reader::Reader;
 pub use retention::Retention;
+pub use sqlite::newest_ledger;

@@ -33,7 +33,7 @@ fn daemon() {
     let marks = Marks::open(dir).unwrap().begin().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(16);
-    let runner = Runner::start(marks, send, runtime.handle().clone()).unwrap();
+    let runner = Runner::start(marks, send, runtime.handle().clone(), Vec::new()).unwrap();
     for job in JOBS {
         let out = dir.join("pids");
         runner.launch(Launch {

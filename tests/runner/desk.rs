@@ -29,7 +29,7 @@ static DESK: LazyLock<Desk> = LazyLock::new(|| {
         .build()
         .unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(64);
-    let runner = Runner::start(marks, send, runtime.handle().clone()).unwrap();
+    let runner = Runner::start(marks, send, runtime.handle().clone(), Vec::new()).unwrap();
     let waiting: Arc<Mutex<BTreeMap<RunId, mpsc::Sender<Report>>>> = Arc::default();
     let desk = Desk {
         runner,

@@ -12,6 +12,8 @@ mod remark;
 mod rows;
 mod runs;
 mod schema;
+
+pub use schema::newest as newest_ledger;
 mod write_side;
 
 use rusqlite::ErrorCode;

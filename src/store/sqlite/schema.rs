@@ -11,8 +11,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_policies.sql"),
 ];
 
-/// The newest format.
-pub(super) fn newest() -> i64 {
+/// The newest format of a ledger that this version opens, and makes of older ones.
+pub fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a handful of scripts")
 }
 

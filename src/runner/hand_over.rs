@@ -1,0 +1,147 @@
+//! Attempts on their way from one life of the daemon to the next, which is the same process with
+//! another program in it (`execve`): its children stay its children, and its open pipes stay open.
+//!
+//! What is text or number travels as one record, what is bytes beside it, and the pipes as what they
+//! are. Secrets are among the bytes: they must stay in memory.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::attempt::{Attempt, Live, Order, Phase};
+use super::output::Capture;
+use super::redact::Secrets;
+use super::{Launch, Leader, Mark};
+use crate::job::{JobName, Process, RunId};
+
+/// One attempt.
+#[derive(Debug)]
+pub struct HandedAttempt {
+    /// All that has a JSON form.
+    pub record: Record,
+    /// What it printed and what it must not print, as `record` needs it.
+    pub bytes: Vec<Vec<u8>>,
+    /// The read ends of its output, as far as `record` says that they are open.
+    pub pipes: Vec<OwnedFd>,
+}
+
+/// What is known of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    pub(super) run: RunId,
+    pub(super) attempt: u32,
+    pub(super) job: JobName,
+    pub(super) process: Arc<Process>,
+    pub(super) leader: Leader,
+    pub(super) started_at: Timestamp,
+    pub(super) phase: Phase,
+    /// When the next step of stopping it comes, in microseconds of the kernel's monotonic clock.
+    pub(super) deadline_usec: Option<u64>,
+    /// Its end is told; what it left behind is not gone yet.
+    pub(super) is_over: bool,
+    /// Whether its standard output and its standard error are open.
+    pub(super) open: [bool; 2],
+    /// What is kept of its output, without the bytes.
+    pub(super) capture: Capture,
+}
+
+impl Record {
+    /// How many pipes it comes with.
+    pub fn pipes(&self) -> usize {
+        self.open.iter().filter(|open| **open).count()
+    }
+}
+
+/// Where what stands in [`HandedAttempt::bytes`]; secrets follow.
+const HEAD: usize = 0;
+const TAIL: usize = 1;
+const HELD: [usize; 2] = [2, 3];
+const SECRETS: usize = 4;
+
+impl HandedAttempt {
+    /// Its start mark, which goes on as well.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            run: self.record.run,
+            attempt: self.record.attempt,
+            leader: Some(self.record.leader),
+        }
+    }
+
+    /// Whether it is this attempt of this run, and its end is not told.
+    pub fn goes_on_as(&self, run: RunId, attempt: u32) -> bool {
+        let record = &self.record;
+        !record.is_over && (record.run, record.attempt) == (run, attempt)
+    }
+
+    /// Takes an attempt that nobody watches any more.
+    pub(super) fn pack(live: &Live, attempt: Attempt, started_at: Timestamp) -> Self {
+        let (leader, phase) = (attempt.leader(), attempt.phase());
+        let (deadline_usec, is_over) = (attempt.deadline_usec(), attempt.is_over());
+        let mut capture = live.take_capture();
+        let (head, tail) = capture.take_bytes();
+        let (stdout, stderr, secrets) = attempt.into_streams();
+        let ((stdout, held_out), (stderr, held_err)) = (stdout.into_parts(), stderr.into_parts());
+        let mut bytes = vec![head, tail, held_out, held_err];
+        bytes.extend(secrets.into_values());
+        Self {
+            record: Record {
+                run: live.launch.run,
+                attempt: live.launch.attempt,
+                job: live.launch.job.clone(),
+                process: live.launch.process.clone(),
+                leader,
+                started_at,
+                phase,
+                deadline_usec,
+                is_over,
+                open: [stdout.is_some(), stderr.is_some()],
+                capture,
+            },
+            bytes,
+            pipes: stdout.into_iter().chain(stderr).collect(),
+        }
+    }
+
+    /// As the runner's handles see it.
+    pub(super) fn live(&mut self) -> Live {
+        let mut capture = self.record.capture.clone();
+        capture.put_bytes(self.take_bytes(HEAD), self.take_bytes(TAIL));
+        Live {
+            launch: Launch {
+                run: self.record.run,
+                attempt: self.record.attempt,
+                job: self.record.job.clone(),
+                process: self.record.process.clone(),
+                // It has been told already.
+                facts: Vec::new(),
+            },
+            order: watch::Sender::new(Order::Run),
+            capture: Mutex::new(capture),
+        }
+    }
+
+    /// What its streams go on with: a pipe if it is open, and what was held back.
+    pub(super) fn streams(&mut self) -> [(Option<OwnedFd>, Vec<u8>); 2] {
+        let mut pipes = std::mem::take(&mut self.pipes).into_iter();
+        let open = self.record.open;
+        [0, 1].map(|stream| {
+            let pipe = if open[stream] { pipes.next() } else { None };
+            (pipe, self.take_bytes(HELD[stream]))
+        })
+    }
+
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::new(self.bytes.iter().skip(SECRETS).cloned())
+    }
+
+    fn take_bytes(&mut self, place: usize) -> Vec<u8> {
+        self.bytes
+            .get_mut(place)
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+}
