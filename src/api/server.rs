@@ -57,6 +57,9 @@ const LIFE: Duration = Duration::from_mins(10);
 /// How long requests that are under way may take once the API is to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a connection that has asked nothing yet may take to do so once the API is to end.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// How long to wait when the system has no more descriptors.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -236,7 +239,9 @@ async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (asks, mut asked) = watch::channel(false);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        asks.send_replace(true);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         app.clone().oneshot(request)
@@ -255,9 +260,19 @@ async fn connection<S>(
     let ended = if let Some(ended) = early {
         ended
     } else {
+        // Who was let in a moment ago has its first request on the way.
+        tokio::select! {
+            _ = asked.wait_for(|&asked| asked) => {}
+            () = clock::elapse(LAST_CALL) => {}
+            ended = served.as_mut() => return told(ended, peer),
+        }
         served.as_mut().graceful_shutdown();
         served.await
     };
+    told(ended, peer);
+}
+
+fn told(ended: hyper::Result<()>, peer: Peer) {
     if let Err(error) = ended {
         tracing::debug!(%error, ?peer, "a connection ended early");
     }

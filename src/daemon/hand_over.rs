@@ -44,6 +44,8 @@ pub struct HandOver {
     pub given_back: Option<String>,
     /// The program that gave it.
     program: OwnedFd,
+    /// How that was started.
+    started_as: Successor,
 }
 
 /// All of it that has a JSON form. The files come in this order: the program, the sockets, the pipes.
@@ -55,6 +57,7 @@ struct Record {
     /// How many pieces of bytes each attempt has.
     pieces: Vec<usize>,
     sockets: Vec<SocketKind>,
+    started_as: Successor,
 }
 
 /// Why a life cannot be handed over.
@@ -143,6 +146,7 @@ impl HandOver {
         mut dispatch: HandedOver,
         attempts: Vec<HandedAttempt>,
         sockets: Vec<HandedSocket>,
+        successor: &Successor,
     ) -> std::io::Result<Self> {
         dispatch.underway.retain(|underway| {
             let mut attempts = attempts.iter();
@@ -155,6 +159,7 @@ impl HandOver {
             sockets,
             given_back: None,
             program: std::fs::File::open("/proc/self/exe")?.into(),
+            started_as: successor.clone(),
         })
     }
 
@@ -199,6 +204,7 @@ impl HandOver {
             sockets,
             given_back,
             program,
+            started_as: record.started_as,
         })
     }
 
@@ -213,8 +219,8 @@ impl HandOver {
         if let Err(why) = parcel.send() {
             return why.into();
         }
-        let why = successor.take_place(&[variable()]);
-        let given_back = (GIVEN_BACK, why.to_string());
+        let why = successor.take_place(&[variable(), (GIVEN_BACK, None)]);
+        let given_back = (GIVEN_BACK, Some(why.to_string()));
         successor
             .take_place_of(&file, &[variable(), given_back])
             .into()
@@ -226,11 +232,8 @@ impl HandOver {
         if let Some(before) = &self.given_back {
             return std::io::Error::other(before.clone()).into();
         }
-        let successor = match Successor::of_process() {
-            Ok(successor) => successor,
-            Err(why) => return why.into(),
-        };
         let file = program_file(&self.program);
+        let successor = self.started_as.clone();
         let parcel = match self.into_parcel() {
             Ok(parcel) => parcel,
             Err(why) => return why.into(),
@@ -238,7 +241,7 @@ impl HandOver {
         if let Err(why) = parcel.send() {
             return why.into();
         }
-        let given_back = (GIVEN_BACK, why.to_owned());
+        let given_back = (GIVEN_BACK, Some(why.to_owned()));
         successor
             .take_place_of(&file, &[variable(), given_back])
             .into()
@@ -251,6 +254,7 @@ impl HandOver {
             attempts: Vec::new(),
             pieces: Vec::new(),
             sockets: self.sockets.iter().map(|socket| socket.kind).collect(),
+            started_as: self.started_as,
         };
         let mut bytes = Vec::new();
         // Their files are to stay: what goes by the exec goes without a word.
@@ -290,8 +294,8 @@ pub(super) fn take_attempts(handed: &mut Option<HandOver>) -> Vec<HandedAttempt>
     taken.attempts
 }
 
-fn variable() -> (&'static str, String) {
-    (VARIABLE, std::process::id().to_string())
+fn variable() -> (&'static str, Option<String>) {
+    (VARIABLE, Some(std::process::id().to_string()))
 }
 
 /// An open program as a path that can be executed.

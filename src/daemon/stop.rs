@@ -97,7 +97,7 @@ impl Life {
         let given = give_up_all(orders, runner, self.engine, &self.ledger, self.driver);
         let (dispatch, attempts) = given.await?;
         self.manager.farewell().await;
-        let handed = HandOver::new(dispatch, attempts, self.sockets);
+        let handed = HandOver::new(dispatch, attempts, self.sockets, &self.successor);
         let handed = handed.map_err(HandOverError::from)?;
         tracing::info!(running = handed.dispatch.underway.len(), "handing over");
         Ok(Ended::HandedOver(Box::new(handed), self.successor))

@@ -18,11 +18,13 @@ const CLEAN: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TZ"];
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The daemon's own affairs with its service manager and its clients, never a job's.
-const WITHHELD: [&str; 4] = [
+const WITHHELD: [&str; 6] = [
     "NOTIFY_SOCKET",
     "CREDENTIALS_DIRECTORY",
     "JOURNAL_STREAM",
     "PUNCTUAL_TOKEN",
+    "PUNCTUAL_HANDED_OVER",
+    "PUNCTUAL_GIVEN_BACK",
 ];
 const WITHHELD_BEGINNINGS: [&str; 3] = ["LISTEN_", "WATCHDOG_", "PUNCTUAL_PARAM_"];
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::PidfdFlags;
+use serde::{Deserialize, Serialize};
 
 /// How this process was started, and so how its successor is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Successor {
     program: PathBuf,
     arguments: Vec<OsString>,
@@ -68,25 +69,29 @@ impl Successor {
         })
     }
 
-    /// Becomes the program, with further variables in its environment; returns only if that failed.
+    /// Becomes the program, with these variables in its environment, or without; returns only if that
+    /// failed.
     ///
     /// Its standard input is this one's, and no other open file is its.
-    pub fn take_place(&self, variables: &[(&str, String)]) -> io::Error {
+    pub fn take_place(&self, variables: &[(&str, Option<String>)]) -> io::Error {
         self.take_place_as(&self.program, variables)
     }
 
     /// The same with the program in this open file.
-    pub fn take_place_of(&self, file: &Path, variables: &[(&str, String)]) -> io::Error {
+    pub fn take_place_of(&self, file: &Path, variables: &[(&str, Option<String>)]) -> io::Error {
         self.take_place_as(file, variables)
     }
 
-    fn take_place_as(&self, file: &Path, variables: &[(&str, String)]) -> io::Error {
-        let variables = variables.iter().map(|(name, value)| (name, value));
-        Command::new(file)
-            .arg0(&self.program)
-            .args(&self.arguments)
-            .envs(variables)
-            .exec()
+    fn take_place_as(&self, file: &Path, variables: &[(&str, Option<String>)]) -> io::Error {
+        let mut command = Command::new(file);
+        command.arg0(&self.program).args(&self.arguments);
+        for (name, value) in variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.exec()
     }
 }
 

@@ -77,7 +77,12 @@ impl Place {
 
     /// Starts a daemon.
     pub fn spawn(&self) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_punctual"));
+        self.spawn_program(env!("CARGO_BIN_EXE_punctual").as_ref())
+    }
+
+    /// Starts a daemon from another file.
+    pub fn spawn_program(&self, program: &std::path::Path) -> Daemon {
+        let mut command = Command::new(program);
         command.args(self.arguments()).stdin(Stdio::null());
         Daemon::spawn(self.with_folders(&mut command))
     }

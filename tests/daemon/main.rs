@@ -23,4 +23,5 @@ mod reload;
 mod repeats;
 mod shutdown;
 mod systemd;
+mod upgrade;
 mod why;

@@ -1,0 +1,311 @@
+//! SIGUSR2: the next version takes over in the same process, and what runs goes on.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use super::daemon::{Daemon, Place, Row, assert_each_second_once, jobs, wait_until};
+use super::http::Door;
+
+/// Runs until it is let go, and says what it sees.
+const PATIENT: &str = r#"
+    [jobs.patient]
+    every = "1000d"
+    shell = 'echo "one $PPID"; echo err >&2; touch $PLACE/up; while [ ! -e $PLACE/go ]; do sleep 0.02; done; echo "two $PPID"; exit 3'
+"#;
+
+/// A place with a program of its own, which a test may replace.
+fn place_with_program(jobs: &str) -> (Place, PathBuf) {
+    let place = Place::new(jobs);
+    let program = place.path("punctual");
+    copy_to(&program);
+    (place, program)
+}
+
+/// By another process: what this one has open for writing, a process that it just starts has, too, and
+/// such a file cannot be executed.
+fn copy_to(program: &std::path::Path) {
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_punctual")).arg(program);
+    assert!(copy.status().unwrap().success());
+}
+
+fn start(place: &Place, program: &std::path::Path) -> Daemon {
+    let mut daemon = place.spawn_program(program);
+    daemon.wait_for_log("ready");
+    daemon
+}
+
+/// Puts a script in the program's place, as a package does: by another file.
+fn replace(program: &std::path::Path, script: &str) {
+    let new = program.with_extension("new");
+    std::fs::write(&new, script).unwrap();
+    std::fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::rename(new, program).unwrap();
+}
+
+fn upgrade(daemon: &mut Daemon) {
+    daemon.signal(Signal::USR2);
+    daemon.wait_for_log("took over");
+    daemon.wait_for_log("ready");
+}
+
+fn door(place: &Place) -> Door {
+    Door::Unix(place.path("punctual.sock"))
+}
+
+fn trigger(place: &Place, job: &str) {
+    let asked = door(place)
+        .post(&format!("/api/v1/jobs/{job}/trigger"))
+        .send();
+    assert_eq!(asked.status, 202, "{asked:?}");
+}
+
+fn the_run(place: &Place, job: &str) -> Row {
+    let mut rows = place.rows();
+    rows.retain(|row| row.job == job);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    rows.remove(0)
+}
+
+fn ended(place: &Place, job: &str) -> Row {
+    let live = ["scheduled", "queued", "running"];
+    wait_until("the run's end", || {
+        Some(the_run(place, job)).filter(|row| !live.contains(&row.status.as_str()))
+    })
+}
+
+fn output_of(place: &Place, job: &str) -> String {
+    let runs = door(place).get(&format!("/api/v1/jobs/{job}/runs")).ok();
+    let id = runs["items"][0]["id"].as_str().unwrap().to_owned();
+    door(place)
+        .get(&format!("/api/v1/runs/{id}/output"))
+        .send()
+        .text()
+}
+
+fn wait_for(place: &Place, file: &str) {
+    wait_until(file, || place.path(file).exists().then_some(()));
+}
+
+#[test]
+fn a_job_goes_on_as_a_child_of_the_same_process_and_nothing_of_it_is_lost() {
+    let (place, program) = place_with_program(PATIENT);
+    let mut daemon = start(&place, &program);
+    let pid = daemon.pid();
+    trigger(&place, "patient");
+    wait_for(&place, "up");
+    for _ in 0..3 {
+        upgrade(&mut daemon);
+    }
+    assert_eq!(the_run(&place, "patient").status, "running");
+    std::fs::write(place.path("go"), "").unwrap();
+    let row = ended(&place, "patient");
+    assert_eq!((row.status.as_str(), row.reason), ("failed", None));
+    let said = output_of(&place, "patient");
+    let mut lines: Vec<_> = said.lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        ["err".to_owned(), format!("one {pid}"), format!("two {pid}")]
+    );
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn a_secret_that_an_upgrade_cuts_in_two_is_not_seen() {
+    let (place, program) = place_with_program(
+        r#"
+        [jobs.teller]
+        every = "1000d"
+        env = { TOKEN = { env = "THE_TOKEN" } }
+        shell = 'printf "<${TOKEN%%-*}"; touch $PLACE/up; while [ ! -e $PLACE/go ]; do sleep 0.02; done; printf -- "-%s>" "${TOKEN#*-}"'
+        "#,
+    );
+    let mut command = std::process::Command::new(&program);
+    command
+        .args(place.arguments())
+        .env("THE_TOKEN", "correct-horse");
+    let mut daemon = Daemon::spawn(place.with_folders(&mut command));
+    daemon.wait_for_log("ready");
+    trigger(&place, "teller");
+    wait_for(&place, "up");
+    upgrade(&mut daemon);
+    std::fs::write(place.path("go"), "").unwrap();
+    ended(&place, "teller");
+    assert_eq!(output_of(&place, "teller"), "<***>");
+}
+
+#[test]
+fn a_timeout_and_a_stop_under_way_go_on() {
+    let (place, program) = place_with_program(
+        r#"
+        [jobs.slow]
+        every = "1000d"
+        timeout = "3s"
+        shell = 'touch $PLACE/up; sleep 1000'
+        [jobs.stubborn]
+        every = "1000d"
+        kill_timeout = "3s"
+        shell = 'trap "touch $PLACE/told" TERM; touch $PLACE/ready; while :; do sleep 0.05; done'
+        "#,
+    );
+    let mut daemon = start(&place, &program);
+    trigger(&place, "slow");
+    trigger(&place, "stubborn");
+    wait_for(&place, "up");
+    wait_for(&place, "ready");
+    let runs = door(&place).get("/api/v1/jobs/stubborn/runs").ok();
+    let id = runs["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        door(&place)
+            .post(&format!("/api/v1/runs/{id}/cancel"))
+            .send()
+            .status,
+        202
+    );
+    wait_for(&place, "told");
+    upgrade(&mut daemon);
+    assert_eq!(ended(&place, "slow").status, "timed_out");
+    let stubborn = ended(&place, "stubborn");
+    assert_eq!(
+        (stubborn.status.as_str(), stubborn.reason.as_deref()),
+        ("cancelled", Some("requested"))
+    );
+    wait_until("their processes' end", || {
+        place.processes().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn a_version_that_cannot_start_leaves_this_one_as_it_is() {
+    let (place, program) = place_with_program(PATIENT);
+    let mut daemon = start(&place, &program);
+    trigger(&place, "patient");
+    wait_for(&place, "up");
+    let config = place.path("config.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    let refused = |daemon: &mut Daemon, why: &str| {
+        daemon.signal(Signal::USR2);
+        let line = daemon.wait_for_log("no upgrade, this version goes on");
+        assert!(line.contains(why), "{line}");
+    };
+
+    replace(&program, "#!/bin/sh\necho 'no such luck' >&2\nexit 7\n");
+    refused(&mut daemon, "no such luck");
+    replace(&program, "neither a script nor a program");
+    refused(&mut daemon, "cannot be run");
+    replace(
+        &program,
+        "#!/bin/sh\necho '{\"version\":\"9\",\"form\":999,\"ledger\":999}'\n",
+    );
+    refused(&mut daemon, "restart the service");
+    std::fs::remove_file(&program).unwrap();
+    refused(&mut daemon, "cannot be run");
+    copy_to(&program);
+    std::fs::write(&config, "nonsense").unwrap();
+    refused(&mut daemon, "cannot take over");
+    std::fs::write(&config, &good).unwrap();
+
+    // It passes its trial, and then finds another config than it was tried with.
+    let real = env!("CARGO_BIN_EXE_punctual");
+    let folder = place.folder.path().display();
+    std::fs::write(place.path("bad.toml"), "nonsense").unwrap();
+    replace(
+        &program,
+        &format!(
+            "#!/bin/sh\n[ \"$1\" = serve ] || exec {real} \"$@\"\n\
+             exec {real} serve --log-format json --config {folder}/bad.toml\n"
+        ),
+    );
+    refused(&mut daemon, "bad.toml");
+    daemon.wait_for_log("ready");
+
+    assert_eq!(the_run(&place, "patient").status, "running");
+    std::fs::write(place.path("go"), "").unwrap();
+    assert_eq!(ended(&place, "patient").status, "failed");
+    assert!(output_of(&place, "patient").contains("two"));
+    // The one that took everything back can be followed as well.
+    copy_to(&place.path("next"));
+    std::fs::rename(place.path("next"), &program).unwrap();
+    upgrade(&mut daemon);
+}
+
+#[test]
+fn upgraded_under_load_nothing_starts_twice_and_every_instant_is_accounted_for() {
+    let jobs = jobs(40, |n| {
+        format!(
+            "[jobs.j{n}]\nevery = \"1s\"\nshell = 'echo \"{n} $PUNCTUAL_SCHEDULED_AT\" >> \
+             $PLACE/starts; sleep 0.{n:02}'\n"
+        )
+    });
+    let place = Place::new(&jobs);
+    let mut daemon = place.start();
+    for _ in 0..8 {
+        let enough = place.lines("starts").len() + 30;
+        wait_until("some starts", || {
+            (place.lines("starts").len() >= enough).then_some(())
+        });
+        upgrade(&mut daemon);
+    }
+    let enough = place.lines("starts").len() + 60;
+    wait_until("a life after", || {
+        (place.lines("starts").len() >= enough).then_some(())
+    });
+    assert!(daemon.terminate().success());
+    let starts = place.counts("starts");
+    let twice: Vec<_> = starts.iter().filter(|&(_, &times)| times > 1).collect();
+    assert!(twice.is_empty(), "started twice: {twice:?}");
+    let rows = place.rows();
+    for n in 0..40 {
+        assert_each_second_once(&rows, &format!("j{n}"));
+    }
+    let lost: Vec<_> = rows
+        .iter()
+        .filter(|row| {
+            row.status == "lost"
+                || row.status == "missed" && row.reason.as_deref() != Some("shutdown")
+        })
+        .collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn clients_that_come_meanwhile_are_answered() {
+    let place = Place::new(PATIENT);
+    let mut daemon = place.start();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut asked = 0;
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                let answer = door(&place).get("/healthz").send();
+                assert_eq!(answer.status, 200);
+                asked += 1;
+            }
+            asked
+        });
+        for _ in 0..5 {
+            upgrade(&mut daemon);
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 0);
+    });
+}
+
+#[test]
+fn after_kill_9_of_the_next_version_nothing_of_the_old_runs_is_left() {
+    let place = Place::new(PATIENT);
+    let mut daemon = place.start();
+    trigger(&place, "patient");
+    wait_for(&place, "up");
+    upgrade(&mut daemon);
+    let old = place.processes();
+    assert!(!old.is_empty());
+    daemon.kill9();
+    place.configure("");
+    let _daemon = place.start();
+    assert_eq!(place.processes(), Vec::<u32>::new());
+    assert_eq!(the_run(&place, "patient").status, "lost");
+}
