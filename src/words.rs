@@ -74,6 +74,11 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
+/// What one of something does, or several do.
+pub fn verb<'a>(count: u64, one: &'a str, several: &'a str) -> &'a str {
+    if count == 1 { one } else { several }
+}
+
 /// A share from 0 to 1. Only all is 100 %, and only nothing 0 %.
 pub fn percent(share: f64) -> String {
     let percent = (share * 100.0).round();

@@ -72,12 +72,14 @@ pub(super) fn text(changes: &Changes, view: &View) -> String {
 }
 
 fn in_words(change: &JobChange) -> String {
-    let keys = change.keys.join(", ");
-    match (change.schedule, keys.is_empty()) {
-        (false, _) => format!("~ job {}: {keys}", change.job),
-        (true, false) => format!("~ job {}: {keys}; its schedule counts from now", change.job),
-        (true, true) => format!("~ job {}: its schedule counts from now", change.job),
-    }
+    let keys = (!change.keys.is_empty()).then(|| change.keys.join(", "));
+    let days = (!change.calendars.is_empty())
+        .then(|| format!("other days in {}", change.calendars.join(", ")));
+    let counts = change
+        .schedule
+        .then(|| "its schedule counts from now".to_owned());
+    let parts: Vec<String> = [keys, days, counts].into_iter().flatten().collect();
+    format!("~ job {}: {}", change.job, parts.join("; "))
 }
 
 #[cfg(test)]
@@ -91,7 +93,8 @@ mod tests {
             r#"{"added": ["new"], "removed": ["old", "older"],
                 "changed": [{"job": "a", "keys": ["cron", "timeout"], "schedule": true},
                             {"job": "b", "keys": ["shell"], "schedule": false},
-                            {"job": "c", "keys": [], "schedule": true}],
+                            {"job": "c", "keys": [], "schedule": true},
+                            {"job": "d", "keys": [], "calendars": ["holidays"], "schedule": false}],
                 "pools": ["cpu"], "calendars": ["holidays"], "settings": ["server.tokens"],
                 "restart_required": ["server.listen", "store.url"]}"#,
         )

@@ -80,7 +80,7 @@ pub(super) fn calendars(
             calendars.files.push(path);
         }
         let calendar = Calendar::new(name, days);
-        if calendar.len() > ics::MAX_DAYS {
+        if calendar.day_count() > ics::MAX_DAYS {
             let sentence = format!("a calendar has at most {} days", ics::MAX_DAYS);
             complaints.error(Problem::at(node.key, sentence));
         }

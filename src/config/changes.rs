@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use crate::job::{JobName, Plan};
+use crate::schedule::Calendar;
 
 /// The differences between two configurations, as far as they mean something.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,9 +34,11 @@ pub struct Changes {
 pub struct JobChange {
     /// Which.
     pub job: JobName,
-    /// The keys of its table that differ, those inherited from `[defaults]` among them; `exclude`
-    /// also where days of its calendars do.
+    /// The keys of its table that differ, those inherited from `[defaults]` among them.
     pub keys: Vec<String>,
+    /// The calendars that it excludes, as before, and whose days differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<String>,
     /// Whether it names other instants than before: then it counts from now.
     pub schedule: bool,
 }
@@ -75,20 +78,36 @@ impl JobChange {
         let mut keys: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
         keys.retain(|key| before.get(key) != after.get(key));
         let (one, other) = (old.spec_in_force(), new.spec_in_force());
-        let days = |plan: &Plan| Some(plan.schedule()?.spec().exclude.clone());
-        if days(old) != days(new) {
-            keys.insert("exclude".to_owned());
-        }
+        let calendars = other_days(old, new);
         let schedule = match (one, other) {
             (Some(one), Some(other)) => !one.names_the_same(&other),
             (one, other) => one != other,
         };
-        (schedule || !keys.is_empty()).then(|| Self {
+        (schedule || !keys.is_empty() || !calendars.is_empty()).then(|| Self {
             job: new.name.clone(),
             keys: keys.into_iter().collect(),
+            calendars,
             schedule,
         })
     }
+}
+
+/// The calendars that a job excludes before and after, with other days.
+fn other_days(old: &Plan, new: &Plan) -> Vec<String> {
+    let excluded = |plan: &Plan| {
+        let schedule = plan.schedule();
+        schedule.map_or_else(Vec::new, |it| it.spec().exclude.clone())
+    };
+    let before = excluded(old);
+    let differs = |now: &Calendar| {
+        let then = before.iter().find(|then| then.name() == now.name());
+        then.is_some_and(|then| **then != *now)
+    };
+    let after = excluded(new);
+    let differing = after.iter().filter(|calendar| differs(calendar));
+    differing
+        .map(|calendar| calendar.name().to_owned())
+        .collect()
 }
 
 fn differing<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
@@ -222,7 +241,8 @@ mod tests {
         assert_eq!(found.calendars, ["c"]);
         let change = JobChange {
             job: JobName::new("a").unwrap(),
-            keys: vec!["exclude".to_owned()],
+            keys: Vec::new(),
+            calendars: vec!["c".to_owned()],
             schedule: false,
         };
         assert_eq!(found.changed, [change]);
@@ -232,7 +252,28 @@ mod tests {
             (found.changed[0].keys.join(","), found.changed[0].schedule),
             ("exclude".to_owned(), false)
         );
-        assert!(found.calendars.is_empty());
+        assert!(found.calendars.is_empty() && found.changed[0].calendars.is_empty());
+    }
+
+    #[test]
+    fn another_kind_of_schedule_is_no_other_calendar() {
+        let with = |when: &str| {
+            format!(
+                "[calendars.c]\ndates = [\"2026-12-25\"]\n[defaults]\nexclude = [\"c\"]\n\
+                 [jobs.a]\n{when}\nshell = \"x\"\n"
+            )
+        };
+        let bare = |when: &str| format!("[jobs.a]\n{when}\nshell = \"x\"\n");
+        let (startup, every) = ("on = \"startup\"", "every = \"1m\"");
+        for (old, new) in [
+            (bare(startup), bare(every)),
+            (bare(every), bare(startup)),
+            (with(startup), with(every)),
+        ] {
+            let found = changes(&old, &new);
+            assert_eq!(found.changed[0].keys, ["every", "on"]);
+            assert!(found.changed[0].calendars.is_empty() && found.changed[0].schedule);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The reasons of the ledger in words, and what can be done about each.
 
-use crate::job::{Action, CatchUpMode, ConcurrencyPolicy, Plan, Reason, Run, Status};
+use crate::job::{Action, CatchUpMode, ConcurrencyPolicy, Plan, Reason, Run, Status, Trigger};
 use crate::schedule::format_duration;
 
 use super::Case;
@@ -135,17 +135,21 @@ impl Case<'_> {
         let cause = run.reason.as_ref().map(Cause::of);
         match cause {
             Some(Cause::Paused) => self.pause_since(run),
-            Some(Cause::MaxConcurrent) => Some(
+            Some(Cause::MaxConcurrent) => Some(self.in_the_way(run).unwrap_or_else(|| {
                 "To have it run all the same, raise `max_concurrent` or choose another \
                  `concurrency_policy`; a shorter `timeout` ends runs that hang."
-                    .to_owned(),
-            ),
-            Some(Cause::QueueLimit) => Some(
+                    .to_owned()
+            })),
+            Some(Cause::QueueLimit) => Some(self.in_the_way(run).unwrap_or_else(|| {
                 "The job takes longer than the time between its instants: have it run less often, \
                  or raise `max_concurrent` or `queue_limit`."
-                    .to_owned(),
-            ),
-            Some(Cause::StartingDeadline) => Some(self.more_room()),
+                    .to_owned()
+            })),
+            Some(Cause::StartingDeadline) => {
+                let own = self.plan().filter(|plan| waits_for_its_own(plan));
+                let own = own.and_then(|_| self.in_the_way(run));
+                Some(own.unwrap_or_else(|| self.more_room()))
+            }
             Some(Cause::Unwatched) => self.catch_up(),
             Some(Cause::Shutdown) if run.started_at.is_some() => Some(format!(
                 "`punctual trigger {job}` runs it again; a longer `shutdown_grace` would have let \
@@ -199,6 +203,28 @@ impl Case<'_> {
         }
     }
 
+    /// What to do about runs of the job itself that were in the way, where that is not how long one
+    /// takes: it was caught up, or waited for another attempt.
+    fn in_the_way(&self, run: &Run) -> Option<String> {
+        let last = run.span.map_or(run.scheduled_at, |span| span.last);
+        let others = self.under_way(last, Some(run));
+        if others.iter().any(|other| other.trigger == Trigger::CatchUp) {
+            return Some(
+                "A run that was caught up was under way then, and counts under `max_concurrent`: a \
+                 higher `max_concurrent` leaves room beside it, and `catch_up`, `catch_up_limit` \
+                 and `catch_up_window` choose how much is caught up."
+                    .to_owned(),
+            );
+        }
+        let tried_again = |run: &Run| run.attempts > 1 || run.retry_at.is_some();
+        others.iter().any(|other| tried_again(other)).then(|| {
+            "A run that was tried again was under way then, and keeps its place between its \
+             attempts: a higher `max_concurrent` leaves room beside it, and shorter delays or fewer \
+             `max_retries` in `retry`, or a `total_timeout`, end it sooner."
+                .to_owned()
+        })
+    }
+
     /// What to do about a start that took too long.
     fn more_room(&self) -> String {
         let pool = self.plan().map(|plan| format!(" {}", plan.pool));
@@ -220,6 +246,10 @@ impl Case<'_> {
             CatchUpMode::Latest => format!(
                 "`catch_up` is \"latest\" now: of what is missed in one go the newest runs later, \
                  unless it is older than `catch_up_window` ({window})."
+            ),
+            CatchUpMode::All if policy.limit == 1 => format!(
+                "`catch_up` is \"all\" now, but `catch_up_limit` is 1: of what is missed in one go \
+                 the newest runs later, unless it is older than `catch_up_window` ({window})."
             ),
             CatchUpMode::All => format!(
                 "`catch_up` is \"all\" now: of what is missed in one go the newest {} \
@@ -243,6 +273,15 @@ impl Case<'_> {
             standing.everything_paused.then(super::present::everything)
         }
     }
+}
+
+/// Whether a fire of it waits while others of the job run.
+fn waits_for_its_own(plan: &Plan) -> bool {
+    let policy = plan.concurrency_policy;
+    matches!(
+        policy,
+        ConcurrencyPolicy::Queue | ConcurrencyPolicy::Replace
+    )
 }
 
 /// Whether its policy has no limit of its own.

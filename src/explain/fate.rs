@@ -137,10 +137,12 @@ impl Case<'_> {
                 None => format!("asked for at {at}"),
             },
             Trigger::Startup => match self.plan().and_then(|plan| plan.when.restart()) {
-                Some(Restart::OnFailure | Restart::Always) => {
-                    format!("made at {at}, when the daemon started or the run before it had ended")
-                }
-                Some(Restart::Never) | None => format!("made at {at}, when the daemon started"),
+                Some(Restart::Never) => format!("made at {at}, when the daemon started"),
+                // The ledger does not tell which, nor what the job was like then.
+                Some(Restart::OnFailure | Restart::Always) | None => format!(
+                    "made at {at} (by the start of the daemon, a reload, a resume, or the end of the \
+                     run before it)"
+                ),
             },
             Trigger::After => format!("made at {at}, when the jobs that it runs after had ended"),
         }

@@ -7,7 +7,7 @@ use super::history::just_before;
 use super::{Case, Explanation, InForce, Verdict, clocks, sentence};
 use crate::job::{Run, Trigger, When};
 use crate::schedule::{Schedule, format_duration};
-use crate::words::{away, counted, took};
+use crate::words::{away, counted, took, verb};
 
 /// The most other runs that are told of.
 const TOLD: usize = 3;
@@ -278,8 +278,9 @@ impl<'a> Case<'a> {
             .collect();
         let more = runs.len().saturating_sub(TOLD);
         if more > 0 {
+            let were = verb(more as u64, "was", "were");
             let more = counted(more as u64, "more run");
-            said.push(format!("{more} of it were under way then."));
+            said.push(format!("{more} of it {were} under way then."));
         }
         said
     }

@@ -2,13 +2,15 @@
 //! for people. Pure: from what is known to what is said.
 //!
 //! `instant` answers about a time, `present` about now. Both tell of a row by `fate`, of its reason
-//! by `cause`, and of what a run waits for by `waiting`.
+//! by `cause`, of what a run waits for by `waiting`, and of what begins a job without a clock by
+//! `occasions`.
 
 mod cause;
 mod clocks;
 mod fate;
 mod history;
 mod instant;
+mod occasions;
 mod present;
 #[cfg(test)]
 mod tests;

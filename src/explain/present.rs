@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use super::fate::Fate;
 use super::instant::in_words;
-use super::{Case, Explanation, Standing, Verdict, clocks, listed, sentence};
+use super::occasions::after;
+use super::{Case, Explanation, Standing, Verdict, clocks, sentence};
 use crate::dispatch::State;
-use crate::job::{JobFlags, Restart, Run, Status, Upstream, When};
+use crate::job::{JobFlags, Run, Status, When};
 use crate::schedule::{Rule, Schedule};
-use crate::words::{away, counted, took};
+use crate::words::{away, counted, took, verb};
 
 /// The most runs under way that are told of.
 const TOLD: usize = 3;
@@ -44,10 +45,17 @@ impl<'a> Case<'a> {
             sentences.extend(advice);
         }
         if live.len() > TOLD {
-            let more = counted((live.len() - TOLD) as u64, "more run");
-            sentences.push(format!("{more} of it are not over."));
+            let more = (live.len() - TOLD) as u64;
+            let are = verb(more, "is", "are");
+            sentences.push(format!(
+                "{} of it {are} not over.",
+                counted(more, "more run")
+            ));
         }
-        sentences.extend(self.history_in_words(last));
+        let has_begun = |run: &&Run| run.status == Status::Running || run.attempts > 0;
+        if last.is_some() || !live.iter().any(has_begun) {
+            sentences.extend(self.history_in_words(last));
+        }
         sentences.extend(self.backlog());
         let next = self.outlook();
         sentences.extend(next.sentences);
@@ -68,7 +76,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn rows(&self, wanted: impl Fn(&Run) -> bool) -> impl Iterator<Item = &'a Run> {
+    pub(super) fn rows(&self, wanted: impl Fn(&Run) -> bool) -> impl Iterator<Item = &'a Run> {
         let earlier = self.facts.record.earlier.iter();
         earlier.filter(move |run| wanted(run))
     }
@@ -153,14 +161,20 @@ impl<'a> Case<'a> {
             .iter()
             .map(|&(after, to)| schedule.count(after, to))
             .sum();
-        let (first, last) = (backlog.first()?.0, backlog.last()?.1);
-        let verb = if count == 1 { "waits" } else { "wait" };
-        Some(format!(
-            "{} between {} and {} {verb} to be caught up, one at a time, the oldest first.",
-            counted(count, "instant"),
-            self.clock(first),
-            self.clock(last)
-        ))
+        // A stretch begins behind a time that is no instant itself.
+        let first = schedule.next_after(backlog.first()?.0)?;
+        let last = schedule.last_through(backlog.last()?.1)?;
+        let what = match count {
+            0 => return None,
+            1 => format!("The instant {} waits to be caught up.", self.clock(first)),
+            _ => format!(
+                "{count} instants, from {} to {}, wait to be caught up, one at a time, the oldest \
+                 first.",
+                self.clock(first),
+                self.clock(last)
+            ),
+        };
+        Some(what)
     }
 
     /// When it runs next, and why not sooner.
@@ -202,7 +216,7 @@ impl<'a> Case<'a> {
                 at
             }
             When::Startup(restart) => {
-                sentences.push(at_startup(*restart, standing));
+                sentences.push(self.at_startup(*restart, standing));
                 sentences.extend(standing.next_fire.map(|at| {
                     let near = away(at, self.facts.now);
                     format!("It is started again at {}, {near}.", self.moment(at))
@@ -318,61 +332,4 @@ impl<'a> Case<'a> {
             self.facts.job
         )
     }
-}
-
-/// What makes a job run that runs from the start of the daemon on.
-fn at_startup(restart: Restart, standing: Standing<'_>) -> String {
-    let over = standing.running + standing.queued == 0;
-    match restart {
-        Restart::Never => "It runs once at each start of the daemon.",
-        Restart::OnFailure if over => {
-            "It runs at each start of the daemon, and again after its delay when it fails \
-             (`restart = \"on-failure\"`)."
-        }
-        Restart::OnFailure => {
-            "It is started again only if it fails (`restart = \"on-failure\"`), else at the next \
-             start of the daemon."
-        }
-        Restart::Always => {
-            "It is started again whenever it ends, after its delay (`restart = \"always\"`)."
-        }
-    }
-    .to_owned()
-}
-
-/// What a job still waits for that runs after others.
-fn after(upstreams: &[Upstream], flags: &JobFlags) -> String {
-    let ends = upstreams.iter().map(end).collect::<Vec<_>>();
-    let (seen, missing): (Vec<_>, Vec<_>) = upstreams
-        .iter()
-        .partition(|up| flags.seen.contains_key(&up.job));
-    let seen: Vec<String> = seen
-        .iter()
-        .filter_map(|up| Some(format!("{} (run {})", up.job, flags.seen.get(&up.job)?.0)))
-        .collect();
-    let missing: Vec<String> = missing.iter().map(|up| up.job.to_string()).collect();
-    let so_far = if seen.is_empty() {
-        "none of them has yet".to_owned()
-    } else if missing.is_empty() {
-        format!("all of them have: {}", listed(&seen))
-    } else {
-        format!("{} has, {} not yet", listed(&seen), listed(&missing))
-    };
-    format!(
-        "It runs when {} since it last started; {so_far}.",
-        listed(&ends)
-    )
-}
-
-/// An end of another job that is waited for.
-fn end(upstream: &Upstream) -> String {
-    let ended = match upstream.status {
-        Status::Succeeded => "has succeeded",
-        Status::Failed => "has failed",
-        Status::TimedOut => "has timed out",
-        Status::Cancelled => "has been cancelled",
-        Status::Lost => "has been lost",
-        other => return format!("{} is {other}", upstream.job),
-    };
-    format!("{} {ended}", upstream.job)
 }

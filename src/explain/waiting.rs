@@ -1,7 +1,7 @@
 //! What a queued run waits for.
 
 use crate::job::{ConcurrencyPolicy, Run, Status, Trigger};
-use crate::words::counted;
+use crate::words::{counted, verb};
 
 use super::{Case, Standing};
 
@@ -14,7 +14,8 @@ impl Case<'_> {
         if standing.draining {
             return "until the daemon is started again: it is shutting down".to_owned();
         }
-        if let Some(at) = run.retry_at {
+        // Once its delay is over, something else is what it waits for.
+        if let Some(at) = run.retry_at.filter(|&at| at > self.facts.now) {
             return format!(
                 "until attempt {} of at most {}, at {}",
                 run.attempts + 1,
@@ -48,10 +49,12 @@ impl Case<'_> {
             // Between its attempts a run keeps its place.
             let has_place = other.status == Status::Running || other.attempts > 0;
             let came_first = (other.due_at, other.id) < (run.due_at, run.id);
-            let waits = other.status == Status::Queued && came_first;
+            let in_line = other.trigger == Trigger::CatchUp && self.is_in_line(other);
+            let waits = other.status == Status::Queued && came_first && !in_line;
             other.id != run.id && !other.status.is_final() && (has_place || waits)
         };
-        let ahead = self.facts.record.earlier.iter().filter(ahead).count();
+        let others: Vec<&Run> = self.facts.record.earlier.iter().filter(ahead).collect();
+        let ahead = others.len();
         // A run that is caught up is outside of the policy, and one that has begun is let in.
         let outside = run.trigger == Trigger::CatchUp || run.attempts > 0;
         if outside || ahead < plan.max_concurrent as usize {
@@ -59,13 +62,12 @@ impl Case<'_> {
         }
         match plan.concurrency_policy {
             ConcurrencyPolicy::Queue => Some(format!(
-                "behind {} of the job: at most {} of it run at once, by `max_concurrent`",
+                "behind {} of the job: at most {} of it {} at once, by `max_concurrent`",
                 counted(ahead as u64, "run"),
-                plan.max_concurrent
+                plan.max_concurrent,
+                verb(plan.max_concurrent.into(), "runs", "run")
             )),
-            ConcurrencyPolicy::Replace => {
-                Some("until the run that it replaces has been stopped".to_owned())
-            }
+            ConcurrencyPolicy::Replace => Some(who_goes(&others)),
             ConcurrencyPolicy::Forbid | ConcurrencyPolicy::Allow => None,
         }
     }
@@ -80,6 +82,21 @@ impl Case<'_> {
         let mut earlier = self.facts.record.earlier.iter();
         earlier.any(|other| before(&other))
     }
+}
+
+/// Whose end a run waits for that replaces others. What is caught up is not replaced.
+fn who_goes(others: &[&Run]) -> String {
+    let is_caught_up = |run: &&&Run| run.trigger == Trigger::CatchUp;
+    let caught_up = others.iter().filter(is_caught_up).count();
+    match (caught_up, others.len() - caught_up) {
+        (0, _) => "until the run that it replaces has been stopped",
+        (1, 0) => "until the run that is being caught up has ended: that one is not replaced",
+        _ => {
+            "until one of the runs before it has ended; what is caught up among them is not \
+             replaced"
+        }
+    }
+    .to_owned()
 }
 
 /// The slots that its pool does not have.

@@ -58,13 +58,8 @@ impl Calendar {
         &self.name
     }
 
-    /// Whether it has no day at all.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-
     /// How many days it has.
-    pub fn len(&self) -> usize {
+    pub fn day_count(&self) -> usize {
         let days = self.runs.iter().map(|run| run.last - run.first + 1);
         days.map(|days| usize::try_from(days).unwrap_or(0)).sum()
     }
@@ -224,7 +219,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&holidays).unwrap(), text);
         assert_eq!(serde_json::from_str::<Calendar>(text).unwrap(), holidays);
         assert_eq!(
-            (holidays.len(), holidays.last_day()),
+            (holidays.day_count(), holidays.last_day()),
             (7, Some(day(2028, 1, 6)))
         );
         let read = |days: &str| {
@@ -244,7 +239,7 @@ mod tests {
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
-        assert!(read("").unwrap().is_empty());
+        assert_eq!(read("").unwrap().day_count(), 0);
     }
 
     proptest! {
@@ -260,7 +255,7 @@ mod tests {
             }
             days.sort_unstable();
             days.dedup();
-            prop_assert_eq!(calendar.len(), days.len());
+            prop_assert_eq!(calendar.day_count(), days.len());
             prop_assert_eq!(calendar.last_day(), days.last().map(|&n| date(n)));
         }
 

@@ -69,6 +69,22 @@ async fn the_row_that_holds_an_instant() {
 }
 
 #[tokio::test]
+async fn a_span_of_events_holds_no_instant() {
+    let home = Home::new();
+    let of_events = |from, to| Run {
+        trigger: Trigger::After,
+        ..span("a", t(from), t(to), 2)
+    };
+    let instants = span("a", t(100), t(200), 4);
+    written(&home, &[of_events(10, 30), of_events(90, 150)]).await;
+    written(&home, std::slice::from_ref(&instants)).await;
+    for (at, expected) in [(20, None), (95, None), (120, Some(&instants))] {
+        let found = record(&home, t(at)).await.holding;
+        assert_eq!(found.as_ref(), expected, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn the_rows_before_it_newest_first() {
     let home = Home::new();
     let mut rows: Vec<_> = (0..150).map(|n| fire("a", t(n), Status::Skipped)).collect();

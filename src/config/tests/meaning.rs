@@ -378,7 +378,7 @@ fn the_reference_with_all_examples_is_valid() {
     let config = valid(&text);
     assert_eq!(config.server.tokens.len(), 1);
     assert_eq!(config.node.name, "db1");
-    assert_eq!(config.calendars["holidays"].len(), 2);
+    assert_eq!(config.calendars["holidays"].day_count(), 2);
     let plan = &config.jobs["example"];
     assert!(plan.schedule().unwrap().spec().start.is_some());
     assert!(process(plan).stdin.is_some());

@@ -119,8 +119,31 @@ fn runs_that_are_not_over() {
             ..running.clone()
         })
         .collect();
-    let said = lines(&scene.with(many));
-    assert_eq!(said[4], "2 more runs of it are not over.");
+    let mut scene = scene.with(many);
+    assert_eq!(lines(&scene)[4], "2 more runs of it are not over.");
+    scene.record.earlier.pop();
+    assert_eq!(lines(&scene)[4], "1 more run of it is not over.");
+}
+
+#[test]
+fn a_first_run_that_is_not_over_is_no_lack_of_runs() {
+    let first = |status, retry_at: Option<&str>, attempts| Run {
+        status,
+        retry_at: retry_at.map(t),
+        started_at: Some(t("2026-12-01T10:59:00Z")).filter(|_| attempts > 0),
+        finished_at: None,
+        exit_code: None,
+        attempts,
+        ..fire("2026-12-01T10:59:00Z")
+    };
+    let lacks = |run: Run| {
+        let said = Scene::of("cron = \"* * * * *\"").with([run]).said(None);
+        said.contains("has not run yet")
+    };
+    assert!(!lacks(first(Status::Running, None, 1)));
+    let delay = Some("2026-12-01T11:00:10Z");
+    assert!(!lacks(first(Status::Queued, delay, 1)), "waits for a retry");
+    assert!(lacks(first(Status::Queued, None, 0)), "it waits to begin");
 }
 
 /// What is said of a run that waits.
@@ -160,6 +183,15 @@ fn what_a_run_waits_for() {
             run.retry_at = Some(t("2026-12-01T11:00:10Z"));
         }),
         "until attempt 2 of at most 4, at Tue 2026-12-01 12:00:10 +01:00."
+    );
+    // Its delay is over, and there is no slot.
+    assert_eq!(
+        waits(|scene, run| {
+            (scene.pool.slots, scene.pool.used, scene.pool.queued) = (1, 1, 1);
+            run.attempts = 1;
+            run.retry_at = Some(t("2026-12-01T10:59:50Z"));
+        }),
+        "for a slot of the pool default: its one slot is taken, and it alone waits for one."
     );
     assert_eq!(
         waits(|scene, run| {
@@ -214,6 +246,56 @@ fn a_run_waits_behind_others_by_its_policy() {
         "until the run that it replaces has been stopped."
     );
     assert_eq!(waits(ConcurrencyPolicy::Allow, &two), starts);
+    // What is caught up is waited for, and what is in line behind it has no place yet.
+    let caught_up = |run: &Run| Run {
+        trigger: Trigger::CatchUp,
+        ..run.clone()
+    };
+    let replace = ConcurrencyPolicy::Replace;
+    let mixed = [caught_up(&two[0]), two[1].clone()];
+    assert_eq!(
+        waits(replace, &mixed),
+        "until one of the runs before it has ended; what is caught up among them is not replaced."
+    );
+    let in_line = Run {
+        trigger: Trigger::CatchUp,
+        reason: None,
+        ..unstarted("2026-12-01T10:55:00Z", Status::Queued, "")
+    };
+    assert_eq!(waits(replace, &[caught_up(&two[0]), in_line]), starts);
+}
+
+#[test]
+fn a_run_that_replaces_waits_for_what_is_caught_up() {
+    let caught_up = Run {
+        status: Status::Running,
+        trigger: Trigger::CatchUp,
+        finished_at: None,
+        ..fire("2026-12-01T10:50:00Z")
+    };
+    let last = Run {
+        reason: None,
+        ..unstarted("2026-12-01T10:59:30Z", Status::Queued, "")
+    };
+    let keys = |policy| format!("cron = \"* * * * *\"\nconcurrency_policy = \"{policy}\"");
+    let said = |policy| {
+        let scene = Scene::of(&keys(policy));
+        lines(&scene.with([caught_up.clone(), last.clone()]))[1].clone()
+    };
+    let replaces = said("replace");
+    assert!(
+        replaces.ends_with(
+            ", until the run that is being caught up has ended: that one is not replaced."
+        ),
+        "{replaces}"
+    );
+    let queues = said("queue");
+    assert!(
+        queues.ends_with(
+            "behind 1 run of the job: at most 1 of it runs at once, by `max_concurrent`."
+        ),
+        "{queues}"
+    );
 }
 
 #[test]
@@ -280,14 +362,19 @@ fn catch_up_runs_wait_in_line() {
 fn a_backlog_is_counted() {
     let mut scene = Scene::nightly();
     scene.flags.backlog = vec![
-        (t("2026-11-10T01:30:00Z"), t("2026-11-12T01:30:00Z")),
+        (t("2026-11-11T01:29:59.999999Z"), t("2026-11-12T01:30:00Z")),
         (t("2026-11-20T01:30:00Z"), t("2026-11-21T01:30:00Z")),
     ];
     let said = lines(&scene);
     assert_eq!(
         said[2],
-        "3 instants between Tue 2026-11-10 02:30:00 +01:00 and Sat 2026-11-21 02:30:00 +01:00 wait \
+        "3 instants, from Wed 2026-11-11 02:30:00 +01:00 to Sat 2026-11-21 02:30:00 +01:00, wait \
          to be caught up, one at a time, the oldest first."
+    );
+    scene.flags.backlog.remove(0);
+    assert_eq!(
+        lines(&scene)[2],
+        "The instant Sat 2026-11-21 02:30:00 +01:00 waits to be caught up."
     );
 }
 
@@ -427,6 +514,23 @@ fn jobs_that_events_start() {
         "{}",
         last(&after)
     );
+    let check = JobName::new("check").unwrap();
+    after.flags.seen.insert(check, (run, t(LAST_NIGHT)));
+    after.plan = scene(
+        "after = [\"dump\", \"check\", \"more\"]\n[jobs.more]\nevery = \"1h\"\ncommand = [\"true\"]",
+    )
+    .plan;
+    assert!(
+        last(&after).ends_with(&format!(
+            "dump (run {run}) and check (run {run}) have, more not yet."
+        )),
+        "{}",
+        last(&after)
+    );
+    assert_eq!(
+        last(&scene("after = [\"dump\"]")),
+        "It runs when dump has succeeded since it last started; it has not yet."
+    );
     let startup = scene("on = \"startup\"");
     assert!(startup.said(None).starts_with("waiting\n"));
     assert_eq!(last(&startup), "It runs once at each start of the daemon.");
@@ -442,6 +546,32 @@ fn jobs_that_events_start() {
         last(&always),
         "It is started again at Tue 2026-12-01 11:00:10 +00:00, in 10 s."
     );
+}
+
+#[test]
+fn paused_jobs_that_are_started_again() {
+    let said = |restart: &str, status: Status, running| {
+        let mut scene = Scene::nightly().paused(None);
+        scene.plan = plan(&format!("on = \"startup\"\nrestart = \"{restart}\""));
+        scene.history.clear();
+        scene.running = running;
+        let run = Run {
+            trigger: Trigger::Startup,
+            status,
+            ..fire("2026-12-01T10:00:00Z")
+        };
+        lines(&scene.with([run])).pop().unwrap()
+    };
+    let (over, failed) = (Status::Succeeded, Status::Failed);
+    let begins = |restart| {
+        format!("It is started again when the pause is over (`restart = \"{restart}\"`).")
+    };
+    assert_eq!(said("always", over, 0), begins("always"));
+    assert_eq!(said("on-failure", failed, 0), begins("on-failure"));
+    assert!(said("on-failure", over, 0).starts_with("It runs at each start of the daemon"));
+    assert!(said("always", Status::Running, 1).contains("not started again before the pause"));
+    assert!(said("on-failure", Status::Running, 1).contains("and not while it is paused"));
+    assert!(said("never", over, 0).contains("that does not find it paused"));
 }
 
 #[test]

@@ -156,6 +156,71 @@ fn how_a_run_ended_is_told() {
 }
 
 #[test]
+fn advice_names_what_was_in_the_way() {
+    let at = "2026-12-01T01:30:00Z";
+    let advice = |policy: &str, reason: &str, other: Run| {
+        let keys = format!("cron = \"30 2 * * *\"\nconcurrency_policy = \"{policy}\"");
+        let status = if reason == Reason::STARTING_DEADLINE {
+            Status::Missed
+        } else {
+            Status::Skipped
+        };
+        let said = Scene::of(&keys).with([unstarted(at, status, reason), other]);
+        said.said(Some(at)).lines().nth(2).unwrap().to_owned()
+    };
+    let under_way = Run {
+        status: Status::Running,
+        finished_at: None,
+        ..fire("2026-11-30T01:30:00Z")
+    };
+    let caught_up = Run {
+        trigger: Trigger::CatchUp,
+        ..under_way.clone()
+    };
+    let delayed = Run {
+        status: Status::Queued,
+        retry_at: Some(t("2026-12-01T11:00:10Z")),
+        ..under_way.clone()
+    };
+    let deadline = Reason::STARTING_DEADLINE;
+    for (policy, reason) in [
+        ("forbid", Reason::MAX_CONCURRENT),
+        ("queue", Reason::QUEUE_LIMIT),
+        ("queue", deadline),
+        ("replace", deadline),
+    ] {
+        let said = advice(policy, reason, caught_up.clone());
+        assert!(said.starts_with("A run that was caught up"), "{said}");
+        let said = advice(policy, reason, delayed.clone());
+        assert!(said.starts_with("A run that was tried again"), "{said}");
+        let said = advice(policy, reason, under_way.clone());
+        assert!(!said.starts_with("A run that was"), "{said}");
+    }
+    // Under this policy no run waits for others of its job.
+    let said = advice("forbid", deadline, caught_up);
+    assert!(said.contains("too few slots"), "{said}");
+}
+
+#[test]
+fn who_began_a_run_of_no_clock_is_not_guessed() {
+    let origin = |keys: &str| {
+        let mut scene = Scene::nightly();
+        scene.plan = super::plan(keys);
+        scene.history.clear();
+        let said = scene
+            .with([row(Status::Succeeded, Trigger::Startup)])
+            .said(None);
+        said.contains(
+            "(by the start of the daemon, a reload, a resume, or the end of the run before it)",
+        )
+    };
+    assert!(origin("on = \"startup\"\nrestart = \"always\""));
+    assert!(origin("on = \"startup\"\nrestart = \"on-failure\""));
+    assert!(origin("every = \"1h\""), "the job was another one then");
+    assert!(!origin("on = \"startup\""));
+}
+
+#[test]
 fn a_stretch_of_instants_is_told_as_one() {
     let (from, to) = ("2026-11-20T01:30:00Z", "2026-11-29T01:30:00Z");
     let paused = span(from, to, 10, Status::Skipped, Reason::PAUSED);

@@ -305,9 +305,15 @@ fn other_runs_under_way() {
             ..manual.clone()
         })
         .collect();
-    let said = Scene::nightly().with(many).said(Some(LAST_NIGHT));
+    let said = Scene::nightly().with(many.clone()).said(Some(LAST_NIGHT));
     assert!(
         said.ends_with("3 more runs of it were under way then."),
+        "{said}"
+    );
+    let four = many.into_iter().take(4);
+    let said = Scene::nightly().with(four).said(Some(LAST_NIGHT));
+    assert!(
+        said.ends_with("1 more run of it was under way then."),
         "{said}"
     );
 }

@@ -93,11 +93,14 @@ fn fire() -> String {
     )
 }
 
-/// The first span that ends at an instant or after it: if one holds the instant, it is this.
+/// The first span of instants that ends at one or after it: if one holds the instant, it is this.
+/// Spans of events are no instants, though they may lie around some: the job may have had another
+/// occasion then.
 fn span_from() -> String {
     format!(
         "SELECT {RUN_COLUMNS} FROM runs INDEXED BY runs_span
          WHERE job = ?1 AND last_scheduled_at IS NOT NULL AND last_scheduled_at >= ?2
+             AND trigger IN ('schedule', 'catch_up')
          ORDER BY last_scheduled_at LIMIT 1"
     )
 }
