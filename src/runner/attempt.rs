@@ -20,7 +20,7 @@ use super::redact::Secrets;
 use super::tree::{Leader, Stat};
 use super::{Key, Launch, spawn};
 use crate::clock;
-use crate::job::{AttemptEnd, StopCause};
+use crate::job::{AttemptEnd, Process, StopCause};
 
 /// The pause before a descriptor that the system had no room for is asked for again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
@@ -86,6 +86,7 @@ type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A running attempt.
 pub(super) struct Attempt {
     live: Arc<Live>,
+    process: Arc<Process>,
     leader: Leader,
     pid: Pid,
     exit: AsyncFd<OwnedFd>,
@@ -98,7 +99,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Takes a process over, and says who leads its session.
-    pub(super) async fn of(live: Arc<Live>, child: Child) -> Self {
+    pub(super) async fn of(live: Arc<Live>, process: Arc<Process>, child: Child) -> Self {
         let pid = child.pid;
         let number = pid.as_raw_nonzero().get().unsigned_abs();
         let leader = Leader {
@@ -107,7 +108,7 @@ impl Attempt {
             // matches no process of a later daemon.
             start_ticks: Stat::of(number).map_or(0, |stat| stat.start_ticks),
         };
-        let timeout = live.launch.process.timeout;
+        let timeout = process.timeout;
         let mut orders = live.order.subscribe();
         orders.mark_changed();
         let stdout = register(child.stdout).await;
@@ -125,6 +126,7 @@ impl Attempt {
                 None => Box::pin(pending()),
             },
             live,
+            process,
         }
     }
 
@@ -206,8 +208,8 @@ impl Attempt {
         match self.phase {
             Phase::Running => {
                 self.phase = Phase::Asked(cause);
-                self.deadline = Box::pin(clock::elapse(self.live.launch.process.kill_timeout));
-                let number = self.live.launch.process.kill_signal.number();
+                self.deadline = Box::pin(clock::elapse(self.process.kill_timeout));
+                let number = self.process.kill_signal.number();
                 let signal = Signal::from_named_raw(number).unwrap_or(Signal::TERM);
                 self.signal_all(signal);
                 // What is suspended would never see it.
@@ -273,7 +275,7 @@ impl Attempt {
             },
             (None, None) => {
                 let code = code.unwrap_or(255);
-                let ok = self.live.launch.process.success_exit_codes.contains(&code);
+                let ok = self.process.success_exit_codes.contains(&code);
                 AttemptEnd::Exited { code, ok }
             }
         }

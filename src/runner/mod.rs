@@ -1,11 +1,12 @@
-//! RUNS: the only module that starts processes.
+//! RUNS: the only module that starts processes, and that sends the requests of HTTP jobs.
 //!
 //! [`Runner::launch`] puts an attempt into the spawner's queue. A spawner thread reads its secrets,
 //! writes its start mark and starts its process; from there a task on the given runtime reads the
 //! output, keeps the timeout, waits for the end and stops what is left. Each launch is answered by
 //! exactly one [`Report::Ended`], and by a [`Report::Started`] before it if there was a process.
 //!
-//! Another kind of action gets its own file beside `attempt`; limits and users belong into `spawn`.
+//! An HTTP job takes the same way up to its start mark; its request is sent by `http`. Another kind
+//! of action gets its own file beside `attempt`; limits and users belong into `spawn`.
 
 mod attempt;
 mod cannot_start;
@@ -14,6 +15,7 @@ mod env_file;
 mod environment;
 mod family;
 mod follow;
+mod http;
 mod kept;
 mod leftovers;
 mod marks;
@@ -24,12 +26,13 @@ mod spawn;
 mod spawner;
 mod start;
 mod tree;
+mod value;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -38,7 +41,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
-use crate::job::{AttemptEnd, JobName, Process, RunId, StopCause};
+use crate::job::{Action, AttemptEnd, JobName, RunId, StopCause};
 use attempt::{Live, Order};
 use cannot_start::CannotStart;
 use output::Capture;
@@ -65,9 +68,9 @@ pub struct Launch {
     pub attempt: u32,
     /// Its job.
     pub job: JobName,
-    /// What to execute.
-    pub process: Arc<Process>,
-    /// Further variables it is given, `PUNCTUAL_TRIGGER` and the like; the runner itself sets
+    /// What it does.
+    pub action: Action,
+    /// Further variables it is given (an HTTP request: headers), `PUNCTUAL_TRIGGER` and the like; the runner itself sets
     /// `PUNCTUAL_JOB`, `PUNCTUAL_RUN_ID` and `PUNCTUAL_ATTEMPT`.
     pub facts: Vec<(String, String)>,
 }
@@ -75,18 +78,18 @@ pub struct Launch {
 /// What the runner says of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// It has a process.
+    /// It has a process, or its HTTP request goes out.
     Started {
         /// Its run.
         run: RunId,
         /// Its number.
         attempt: u32,
-        /// The process id of its main process.
-        pid: u32,
-        /// When its program was executed.
+        /// The process id of its main process, if it has one.
+        pid: Option<u32>,
+        /// When its program was executed, or its request sent.
         at: Timestamp,
     },
-    /// Its main process is over, or there is none.
+    /// Its main process or its request is over, or there is none.
     Ended {
         /// Its run.
         run: RunId,
@@ -96,7 +99,7 @@ pub enum Report {
         end: AttemptEnd,
         /// What is kept of its output.
         output: CapturedOutput,
-        /// When its program was executed; none when it was not.
+        /// When its program was executed or its request sent; none when it was not.
         started_at: Option<Timestamp>,
         /// When it ended.
         at: Timestamp,
@@ -154,6 +157,8 @@ struct Shared {
     /// The daemon's environment at its start.
     environment: BTreeMap<OsString, OsString>,
     null: OwnedFd,
+    /// What talks to servers, made for the first HTTP job.
+    http: OnceLock<Result<http::Client, String>>,
     /// The limit on open files that processes are given: the daemon's own before it was raised.
     open_files: Rlimit,
     live: Mutex<HashMap<Key, Arc<Live>>>,
@@ -185,6 +190,7 @@ impl Runner {
             reports,
             environment: std::env::vars_os().collect(),
             null: null.into(),
+            http: OnceLock::new(),
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),
@@ -204,7 +210,7 @@ impl Runner {
     pub fn launch(&self, launch: Launch) {
         let Handle { shared, queue } = &*self.0;
         let live = Arc::new(Live {
-            capture: Mutex::new(Capture::new(launch.process.output)),
+            capture: Mutex::new(Capture::new(launch.action.output())),
             order: watch::Sender::new(Order::Run),
             launch,
         });
