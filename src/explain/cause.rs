@@ -272,6 +272,10 @@ mod tests {
             ("excluded: holidays", Cause::Excluded(Some("holidays"))),
             ("excluded", Cause::Excluded(None)),
             ("requested often", Cause::Sentence("requested often")),
+            (
+                &[Reason::SHUTDOWN, Reason::MAY_HAVE_ACTED].concat(),
+                Cause::Shutdown,
+            ),
             ("pausedness", Cause::Sentence("pausedness")),
         ] {
             assert_eq!(Cause::of(&Reason::new(text)), cause, "{text}");

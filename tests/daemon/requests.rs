@@ -351,3 +351,39 @@ fn what_failed_is_asked_again() {
         .collect();
     assert_eq!(numbers, ["1", "2"]);
 }
+
+#[test]
+fn the_request_of_the_sample_finds_the_daemon_alive() {
+    let sample = include_str!("../../config/config.toml");
+    let request = sample.lines().find(|line| line.starts_with("http = "));
+    let request = request.unwrap();
+    let place = Place::new("");
+    let configure = |request: &str| {
+        let folder = place.folder.path().display();
+        let config = format!(
+            "[server]\nlisten = ['127.0.0.1:0']\nauth = 'none'\n\
+             unix_socket = '{folder}/punctual.sock'\n\
+             [store]\nurl = 'sqlite:{folder}/state/punctual.db'\n\
+             [jobs.health]\nevery = '1000d'\n{request}\n"
+        );
+        std::fs::write(place.path("config.toml"), config).unwrap();
+    };
+    configure(request);
+    let mut daemon = place.spawn();
+    let line: Value = serde_json::from_str(&daemon.wait_for_log("the API listens")).unwrap();
+    let port = line["address"]
+        .as_str()
+        .unwrap()
+        .rsplit_once(':')
+        .unwrap()
+        .1;
+    // Only now is it known where the API is.
+    configure(&request.replace(":7878", &format!(":{port}")));
+    super::cli::said(&place, &["reload"]);
+    let run = run(&place, "health", "{}");
+    assert_eq!(
+        (&run["status"], &run["http_status"]),
+        (&"succeeded".into(), &200.into()),
+        "{run}"
+    );
+}
