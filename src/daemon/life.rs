@@ -137,6 +137,7 @@ async fn live(
 
     let (reports, reported) = mpsc::channel(INBOX);
     let runner = Runner::start(marks, reports, tokio::runtime::Handle::current())?;
+    runner.expect(config.jobs.values().map(|plan| &plan.action));
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);

@@ -206,6 +206,19 @@ impl Runner {
         Ok(Self(Arc::new(Handle { shared, queue })))
     }
 
+    /// Makes ready what these will want, beside everything else: reading the certificates of the
+    /// system's authorities takes some milliseconds, which no fire shall pay.
+    pub fn expect<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) {
+        let is_request = |action: &Action| matches!(action, Action::Http(_));
+        if actions.into_iter().any(is_request) {
+            let shared = Arc::clone(&self.0.shared);
+            self.0.shared.io.spawn_blocking(move || {
+                // Whether it can be made is told by the runs that want it.
+                let _ = shared.http.get_or_init(http::Client::new);
+            });
+        }
+    }
+
     /// Starts an attempt, soon: on the path of a fire, so it waits for nothing.
     pub fn launch(&self, launch: Launch) {
         let Handle { shared, queue } = &*self.0;

@@ -11,14 +11,14 @@ mod request;
 mod trouble;
 
 use std::future::pending;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use reqwest::{Response, StatusCode, Version};
 use tokio::sync::watch;
 
 use super::attempt::{Live, Order};
 use super::cannot_start::CannotStart;
-use super::output::Stream;
+use super::output::{Capture, Stream};
 use super::redact::Redactor;
 use super::{Report, Shared, start};
 use crate::clock;
@@ -116,23 +116,20 @@ impl<'c> Exchange<'c> {
         };
         let end = tokio::select! {
             biased;
-            cause = told_to_stop(&mut orders) => AttemptEnd::Dropped {
-                cause,
-                status: self.status(),
-            },
             verdict = self.verdict() => AttemptEnd::Answered {
                 status: self.status(),
                 failure: verdict.err().map(|why| self.ready.secrets.masked(&why)),
+            },
+            cause = told_to_stop(&mut orders) => AttemptEnd::Dropped {
+                cause,
+                status: self.status(),
             },
             limit = limit => AttemptEnd::TooSlow {
                 status: self.status(),
                 why: self.how_far(&format_duration(limit)),
             },
         };
-        let mut capture = self.live.capture.lock();
-        let capture = capture
-            .as_mut()
-            .unwrap_or_else(|poisoned| poisoned.get_mut());
+        let mut capture = capture(&self.live);
         self.body
             .finish(|bytes| capture.push(Stream::Stdout, bytes));
         end
@@ -169,12 +166,10 @@ impl<'c> Exchange<'c> {
             return Err(format!("expected status {expected}, got {status}"));
         }
         let whole = body?;
-        let Some(search) = search.filter(|search| !search.found()) else {
+        if search.is_none_or(|search| search.found()) {
             return Ok(());
-        };
-        drop(search);
-        let wanted = self.call.expect_body.as_deref().unwrap_or_default();
-        let wanted = quoted(wanted);
+        }
+        let wanted = quoted(self.call.expect_body.as_deref().unwrap_or_default());
         Err(if whole {
             format!("the answer does not contain {wanted}")
         } else {
@@ -219,10 +214,7 @@ impl<'c> Exchange<'c> {
             if let Some(search) = &mut search {
                 search.push(taken);
             }
-            let mut capture = self.live.capture.lock();
-            let capture = capture
-                .as_mut()
-                .unwrap_or_else(|poisoned| poisoned.get_mut());
+            let mut capture = capture(&self.live);
             self.body
                 .push(taken, |bytes| capture.push(Stream::Stdout, bytes));
             if taken.len() < chunk.len() {
@@ -250,13 +242,12 @@ impl<'c> Exchange<'c> {
 
     /// A line of standard error.
     fn note(&self, line: &str) {
-        let mut capture = self
-            .live
-            .capture
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        capture.push(Stream::Stderr, format!("{line}\n").as_bytes());
+        capture(&self.live).push(Stream::Stderr, format!("{line}\n").as_bytes());
     }
+}
+
+fn capture(live: &Live) -> MutexGuard<'_, Capture> {
+    live.capture.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits until somebody wants it to stop.
