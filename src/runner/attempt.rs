@@ -20,7 +20,7 @@ use super::redact::Secrets;
 use super::tree::{Leader, Stat};
 use super::{Key, Launch, spawn};
 use crate::clock;
-use crate::job::{AttemptEnd, Process, StopCause};
+use crate::job::{Action, AttemptEnd, Process, StopCause};
 
 /// The pause before a descriptor that the system had no room for is asked for again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
@@ -50,6 +50,11 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn key(&self) -> Key {
         (self.launch.run, self.launch.attempt)
+    }
+
+    /// Whether it can leave any.
+    pub(super) fn has_processes(&self) -> bool {
+        matches!(self.launch.action, Action::Process(_))
     }
 }
 

@@ -227,7 +227,9 @@ impl Runner {
             order: watch::Sender::new(Order::Run),
             launch,
         });
-        family::begin(live.key());
+        if live.has_processes() {
+            family::begin(live.key());
+        }
         shared.live().insert(live.key(), Arc::clone(&live));
         shared.count.send_modify(|count| *count += 1);
         if let Err(refused) = queue.push(Arc::clone(&live)) {
@@ -324,7 +326,9 @@ impl Shared {
 
     /// The attempt has no process any more.
     fn over(&self, live: &Live) {
-        family::end(live.key());
+        if live.has_processes() {
+            family::end(live.key());
+        }
         self.marks.over(live.launch.run, live.launch.attempt);
         self.live().remove(&live.key());
         self.count.send_modify(|count| *count -= 1);

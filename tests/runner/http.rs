@@ -419,6 +419,11 @@ fn secrets_are_masked_in_output_and_reasons() {
         ("/hook/T0KEN", "s3cret-b0dy")
     );
 
+    // Not even where the config itself tells it.
+    call.expect_status = vec![Expected::Status(500)];
+    call.expect_body = Some("hunter22 is well".to_owned());
+    let why = "the answer does not contain \"*** is well\"";
+    assert_eq!(failure(&ask(call.clone())), (Some(500), why.to_owned()));
     call.url = file("url", "http://hidden-host.invalid/T0KEN");
     let (_, why) = failure(&ask(call.clone()));
     assert!(why.starts_with("no address of the server"), "{why}");
