@@ -210,3 +210,19 @@ fn what_the_defaults_say_of_processes_is_not_applied() {
     let text = format!("[defaults]\nhttp = {{ {ORDINARY} }}\n[jobs.a]\nevery = '1m'\n");
     assert!(matches!(only_job(&text).action, Action::Http(_)));
 }
+
+#[test]
+fn the_words_of_others_lead_to_the_keys_of_a_request() {
+    for (theirs, ours) in [
+        ("uri", "url"),
+        ("verb", "method"),
+        ("payload", "body"),
+        ("statusCode", "expect_status"),
+        ("contains", "expect_body"),
+    ] {
+        let text = job(&format!("{ORDINARY}, {theirs} = 'x'"));
+        let report = read(&text).map(drop).unwrap_err().to_string();
+        let help = format!("did you mean `{ours}`?");
+        assert!(report.contains(&help), "{theirs}: {report}");
+    }
+}
