@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use punctual::clock;
 use punctual::job::{
-    CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal as JobSignal,
+    Action, CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal as JobSignal,
 };
 use punctual::runner::{Launch, Marks, Report, Runner};
 
@@ -102,7 +102,7 @@ fn launch_all(runner: &Runner, child: &str, at_once: usize, round: usize) -> i12
             run: RunId::of_manual(&job, due, sequence),
             attempt: 1,
             job: job.clone(),
-            process: Arc::clone(&process),
+            action: Action::Process(Arc::clone(&process)),
             facts: Vec::new(),
         });
     }

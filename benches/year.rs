@@ -189,6 +189,7 @@ fn run(account: &Account, row: Row) -> Run {
         attempts: u32::from(at.is_some()),
         exit_code: at.map(|_| 0),
         signal: None,
+        http_status: None,
         reason: None,
         params: BTreeMap::new(),
         node: "n".to_owned(),

@@ -148,7 +148,7 @@ impl<K: Keep> Machine<K> {
                     self.starts += 1;
                     let (run, attempt, at) = (start.run.id, start.attempt, self.now);
                     let end = AttemptEnd::Exited { code: 0, ok: true };
-                    let pid = 1;
+                    let pid = Some(1);
                     // The last one in is the first one out.
                     self.inbox.push(Input::Ended {
                         run,

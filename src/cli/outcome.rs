@@ -25,19 +25,25 @@ pub(super) fn outcome(run: &Run) -> Cell {
 /// As [`outcome`], as text.
 pub(super) fn in_words(run: &Run) -> String {
     let times = run.count.map(|count| format!(" × {count}"));
-    let end = end(run.exit_code, run.signal, run.reason.as_ref());
+    let numbers = (run.exit_code, run.signal, run.http_status);
+    let end = end(numbers, run.reason.as_ref());
     let end = end.map(|end| format!(": {end}"));
     let attempts = (run.attempts > 1).then(|| format!(", {} attempts", run.attempts));
     let parts = [times, end, attempts].into_iter().flatten();
     parts.fold(run.status.to_string(), |text, part| text + &part)
 }
 
+/// Exit code, signal and HTTP status, as far as there are any.
+pub(super) type Numbers = (Option<i32>, Option<i32>, Option<u16>);
+
 /// How an execution ended, where that says more than the status does.
-pub(super) fn end(code: Option<i32>, signal: Option<i32>, why: Option<&Reason>) -> Option<String> {
+pub(super) fn end((code, signal, http): Numbers, why: Option<&Reason>) -> Option<String> {
+    let http = http.filter(|&status| status != 200);
     let code = code.filter(|&code| code != 0);
     let parts = [
         code.map(|code| format!("exit {code}")),
         signal.map(|signal| format!("signal {signal}")),
+        http.map(|status| format!("HTTP {status}")),
         why.map(|reason| reason.0.clone()),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -92,10 +92,8 @@ fn facts(run: &Run, view: &View) -> String {
 }
 
 fn row(attempt: &Attempt, view: &View) -> [Cell; 5] {
-    let Attempt {
-        exit_code, signal, ..
-    } = *attempt;
-    let end = outcome::end(exit_code, signal, attempt.reason.as_ref());
+    let numbers = (attempt.exit_code, attempt.signal, attempt.http_status);
+    let end = outcome::end(numbers, attempt.reason.as_ref());
     let end = end.map_or_else(String::new, |end| format!(": {end}"));
     [
         Cell::new(attempt.number.to_string()),

@@ -19,6 +19,7 @@ use crate::api::wire::Run;
 use crate::job::{JobName, RunId, Status};
 
 /// The exit codes of `--wait` where the job has none of its own.
+const REQUEST_FAILED: u8 = 1;
 const TIMED_OUT: u8 = 124;
 const OWN_TROUBLE: u8 = 125;
 const SIGNALLED: i32 = 128;
@@ -26,7 +27,8 @@ const SIGNALLED: i32 = 128;
 /// Runs a job now.
 ///
 /// With --wait, what it prints comes as it comes, and its exit code is that of the job: 124 when it
-/// timed out, 128 + N when signal N ended it, 125 when there is none to tell.
+/// timed out, 128 + N when signal N ended it, 1 when a request failed, 125 when there is none to
+/// tell.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The job
@@ -195,6 +197,8 @@ fn code(run: &Run) -> u8 {
     match (run.status, of_process) {
         (Status::TimedOut, _) => TIMED_OUT,
         (Status::Succeeded, code) => code.unwrap_or(0),
+        // A process that ran has a code or a signal; what has neither was a request.
+        (Status::Failed, None) if run.started_at.is_some() => REQUEST_FAILED,
         // Zero would say that all is well.
         (_, Some(0) | None) => OWN_TROUBLE,
         (_, Some(code)) => code,
@@ -227,7 +231,16 @@ mod tests {
                 124,
             ),
             (json!({ "status": "failed", "exit_code": 0 }), 125),
-            (json!({ "status": "failed", "exit_code": null }), 125),
+            (json!({ "status": "failed", "exit_code": null }), 1),
+            (
+                json!({ "status": "failed", "exit_code": null, "http_status": 503 }),
+                1,
+            ),
+            (json!({ "exit_code": null, "http_status": 200 }), 0),
+            (
+                json!({ "status": "failed", "exit_code": null, "started_at": null }),
+                125,
+            ),
             (json!({ "status": "cancelled", "exit_code": 0 }), 125),
             (json!({ "status": "lost", "exit_code": null }), 125),
         ] {

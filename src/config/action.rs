@@ -1,7 +1,8 @@
-//! What a job does: exactly one of `command` and `shell`, and how its process lives and ends.
+//! What a job does: exactly one of `command`, `shell` and `http`, and how its process lives and ends.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ground;
@@ -9,11 +10,28 @@ use super::fields::Fields;
 use super::job::Wholeness;
 use super::report::{Complaints, Problem};
 use super::tree::{Node, Written};
-use super::{secret, shape, value, words};
+use super::{http, secret, shape, value, words};
 use crate::job::{Action, CommandLine, JobName, KeepOutput, OutputLimits, Process, Signal, Value};
 
 /// The keys of which a job has exactly one.
 pub(super) const KEYS: [&str; 3] = ["command", "shell", "http"];
+
+/// The keys that say how a process lives and ends.
+pub(super) const PROCESS_KEYS: [&str; 13] = [
+    "working_dir",
+    "env",
+    "env_file",
+    "inherit_env",
+    "stdin",
+    "success_exit_codes",
+    "kill_signal",
+    "kill_timeout",
+    "user",
+    "group",
+    "umask",
+    "nice",
+    "limits",
+];
 
 /// The most arguments, and the most variables, of one job.
 const MAX_LIST: usize = 10_000;
@@ -30,6 +48,12 @@ const OURS: [&str; 5] = [
     "PUNCTUAL_SCHEDULED_AT",
 ];
 
+/// What was written of an action.
+enum Found<'t> {
+    Command(CommandLine),
+    Http(&'t Node),
+}
+
 /// Reads it. A `lasting` action has no time limit unless one is written.
 pub(super) fn read(
     name: &JobName,
@@ -39,16 +63,40 @@ pub(super) fn read(
     ground: &Ground<'_>,
     complaints: &mut Complaints,
 ) -> Option<Action> {
-    let command = command(name, wholeness, fields, complaints);
+    let found = found(name, wholeness, fields, complaints);
+    let limit = (!lasting).then_some(Duration::from_hours(1));
+    let timeout = fields.limit("timeout", limit, complaints);
+    let output = output(fields, complaints);
+    let call = match found {
+        Some(Found::Http(node)) => Some(http::read(node, timeout, output, ground, complaints)),
+        _ => None,
+    };
+    if call.is_some() && wholeness == Wholeness::Job {
+        http::refuse_process_keys(fields, complaints);
+        return call?.map(|call| Action::Http(Arc::new(call)));
+    }
+    // Everything is read before anything is given up: all complaints at once.
+    let process = process(timeout, output, fields, ground, complaints);
+    match found? {
+        Found::Command(command) => Some(Action::Process(Arc::new(Process { command, ..process }))),
+        Found::Http(_) => call?.map(|call| Action::Http(Arc::new(call))),
+    }
+}
+
+/// A process, whatever it executes.
+fn process(
+    timeout: Option<Duration>,
+    output: OutputLimits,
+    fields: &mut Fields<'_>,
+    ground: &Ground<'_>,
+    complaints: &mut Complaints,
+) -> Process {
     let codes = fields.node("success_exit_codes");
     let codes = codes.and_then(|node| exit_codes(node, complaints));
     let env_file = path("env_file", fields, ground, complaints);
     let working_dir = path("working_dir", fields, ground, complaints);
-    let limit = (!lasting).then_some(Duration::from_hours(1));
-    let timeout = fields.limit("timeout", limit, complaints);
-    let process = Process {
-        // A missing command is told already; the rest is read before anything is given up.
-        command: command.clone().unwrap_or(CommandLine::Shell(String::new())),
+    Process {
+        command: CommandLine::Shell(String::new()),
         working_dir,
         env: env(fields, ground, complaints),
         env_file,
@@ -60,28 +108,33 @@ pub(super) fn read(
         kill_timeout: fields
             .duration("kill_timeout", complaints)
             .unwrap_or(Duration::from_secs(10)),
-        output: output(fields, complaints),
-    };
-    command.map(|_| Action::Process(std::sync::Arc::new(process)))
+        output,
+    }
 }
 
-fn command(
+fn found<'t>(
     name: &JobName,
     wholeness: Wholeness,
-    fields: &mut Fields<'_>,
+    fields: &mut Fields<'t>,
     complaints: &mut Complaints,
-) -> Option<CommandLine> {
+) -> Option<Found<'t>> {
     let found = fields.rivals(&KEYS);
     match found[..] {
-        [("command", node)] => arguments(node, complaints).map(CommandLine::Command),
-        [("shell", node)] => shell(node, complaints).map(CommandLine::Shell),
-        // `http` was refused before, as not in this version.
-        [_] => None,
+        [("command", node)] => {
+            let command = arguments(node, complaints).map(CommandLine::Command);
+            command.map(Found::Command)
+        }
+        [("shell", node)] => {
+            let line = shell(node, complaints).map(CommandLine::Shell);
+            line.map(Found::Command)
+        }
+        [(_, node)] => Some(Found::Http(node)),
         [] => {
             if let (Wholeness::Job, Some(place)) = (wholeness, fields.place()) {
                 complaints.doubtful(
                     Problem::at(place, format!("job `{name}` has nothing to do")).help(
-                        "give it a `command = [\"program\", \"argument\"]` or a `shell = \"line\"`",
+                        "give it a `command = [\"program\", \"argument\"]`, a `shell = \"line\"` or \
+                         `http = { url = … }`",
                     ),
                 );
             }
@@ -211,11 +264,7 @@ fn env(
         } else if OURS.contains(&name) || name.starts_with("PUNCTUAL_PARAM_") {
             let sentence = format!("`{name}` is set by punctual itself, for every run");
             complaints.error(Problem::at(node.key, sentence).help("choose another name"));
-        } else if let Some(value) = secret::read(name, node, complaints) {
-            let value = match value {
-                Value::File(file) => Value::File(ground.folder.join(file)),
-                other => other,
-            };
+        } else if let Some(value) = secret::located(name, node, ground, complaints) {
             env.insert(name.to_owned(), value);
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Ground;
 use super::action;
 use super::fields::Fields;
+use super::http;
 use super::not_yet::{self, Section};
 use super::overlap;
 use super::params;
@@ -14,7 +15,9 @@ use super::rule;
 use super::sections::DEFAULT_POOL;
 use super::tree::Table;
 use super::words;
-use crate::job::{CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan, Restart, Retry, When};
+use crate::job::{
+    Action, CatchUp, CatchUpMode, ConcurrencyPolicy, JobName, Plan, Restart, Retry, When,
+};
 
 /// The longest description, and the longest tag, in characters.
 const MAX_WORDS: usize = 1_000;
@@ -79,7 +82,10 @@ fn plan(
     let when = rule::read(name, wholeness, fields, ground, complaints);
     let lasting = matches!(when, Some(When::Startup(_)));
     let action = action::read(name, wholeness, lasting, fields, ground, complaints);
-    let retry = retry::read(fields, complaints);
+    let mut retry = retry::read(fields, complaints);
+    if matches!(action, Some(Action::Http(_))) && wholeness == Wholeness::Job {
+        http::refuse_exit_codes(&mut retry, fields, complaints);
+    }
     let total_timeout = retry::total_timeout(fields, complaints);
     if when
         .as_ref()

@@ -20,6 +20,7 @@ mod calendars;
 mod changes;
 mod environment;
 mod fields;
+mod http;
 mod ics;
 mod job;
 mod not_yet;

@@ -65,7 +65,6 @@ pub(super) const TABLE: &[NotYet] = {
         not_yet(Store, "url", "\"postgres://db/punctual\"", shape::fleet_url, "a store for a fleet is missing; only sqlite:PATH works"),
         not_yet(Node, "labels", "[\"db\"]", shape::some_texts, "a fleet is missing, which labels would choose from"),
         not_yet(Pool, "scope", "\"fleet\"", shape::fleet_scope, "a pool counts on its own node"),
-        not_yet(Job, "http", "{ url = \"https://example.org/health\" }", shape::http, "a job runs a `command` or a `shell` line"),
         not_yet(Job, "user", "\"backup\"", shape::any_text, "jobs run as the daemon's own user"),
         not_yet(Job, "group", "\"backup\"", shape::any_text, "jobs run with the daemon's own group"),
         not_yet(Job, "umask", "\"0077\"", shape::octal, "jobs inherit the daemon's"),

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::report::{Complaints, Problem};
 use super::tree::{Node, Table};
-use crate::job::{Action, ConcurrencyPolicy, Plan, Retry};
+use crate::job::{ConcurrencyPolicy, Plan, Retry};
 use crate::schedule::{Rule, Schedule, format_duration};
 
 /// How many fires are looked at for the shortest time between them.
@@ -86,10 +86,10 @@ fn length<'t>(plan: &Plan, table: &'t Table) -> Option<Length<'t>> {
     };
     let limit = own("timeout").or_else(|| own("total_timeout"));
     if let Some((key, written)) = limit {
-        let Action::Process(process) = &plan.action;
         let attempts = retry.max_retries.saturating_add(1);
-        let whole = process
-            .timeout
+        let whole = plan
+            .action
+            .timeout()
             .map(|one| one.saturating_mul(attempts).saturating_add(delays));
         return Some(Length {
             key,

@@ -1,5 +1,6 @@
 //! Values that may be secrets: written out, or a table that says where they are.
 
+use super::Ground;
 use super::fields::Fields;
 use super::report::{Complaints, Problem};
 use super::tree::{Node, Written};
@@ -36,4 +37,17 @@ pub(super) fn read(key: &str, node: &Node, complaints: &mut Complaints) -> Optio
     };
     complaints.error(Problem::at(node.place, format!("`{source}` {sentence}")));
     None
+}
+
+/// The same, relative files at the folder of the config.
+pub(super) fn located(
+    key: &str,
+    node: &Node,
+    ground: &Ground<'_>,
+    complaints: &mut Complaints,
+) -> Option<Value> {
+    Some(match read(key, node, complaints)? {
+        Value::File(file) => Value::File(ground.folder.join(file)),
+        other => other,
+    })
 }

@@ -170,32 +170,6 @@ pub(super) fn channels(key: &'static str, node: &Node, complaints: &mut Complain
     })
 }
 
-pub(super) fn http(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    let Some(mut fields) = table(key, node, complaints) else {
-        return Wants::Nothing;
-    };
-    fields.text("method", complaints);
-    fields.text("body", complaints);
-    fields.text("expect_body", complaints);
-    fields.size("max_response_bytes", &(0..=1 << 30), complaints);
-    match fields.node("url") {
-        Some(node) => {
-            web_address("url", node, complaints);
-        }
-        None => complaints.doubtful(Problem::at(node.place, "`http` needs a `url`")),
-    }
-    if let Some(node) = fields.node("expect_status") {
-        numbers("expect_status", 100, 599, node, complaints);
-    }
-    if let Some(headers) = fields.table("headers", complaints) {
-        for (name, node) in headers.named() {
-            super::secret::read(name, node, complaints);
-        }
-    }
-    fields.finish(complaints);
-    Wants::Key
-}
-
 /// A list of whole numbers within bounds.
 pub(super) fn numbers(
     key: &str,

@@ -36,11 +36,15 @@ pub(super) fn merged(layers: &Vec<&Table>) -> Value {
     Value::Object(shown)
 }
 
-/// The rivals of keys that are there already.
+/// The rivals of keys that are there already, and of a request all that is about processes.
 fn hidden(shown: &Map<String, Value>) -> Vec<&'static str> {
     let groups: [&[&'static str]; 2] = [&rule::KEYS, &action::KEYS];
     let decided = groups
         .into_iter()
         .filter(|keys| keys.iter().any(|key| shown.contains_key(*key)));
-    decided.flatten().copied().collect()
+    let mut hidden: Vec<_> = decided.flatten().copied().collect();
+    if shown.contains_key("http") {
+        hidden.extend(action::PROCESS_KEYS);
+    }
+    hidden
 }

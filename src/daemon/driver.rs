@@ -98,6 +98,9 @@ impl Driver {
     }
 
     async fn order(&mut self, order: Order) {
+        if let Input::Reload { plans, .. } = &order.input {
+            self.runner.expect(plans.values().map(|plan| &plan.action));
+        }
         let effects = self.dispatcher.step(clock::now(), order.input);
         self.publish();
         let beside = Beside {

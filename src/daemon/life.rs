@@ -182,6 +182,7 @@ async fn begin(
     let (reports, reported) = mpsc::channel(INBOX);
     let attempts = hand_over::take_attempts(handed);
     let runner = Runner::start(marks, reports, tokio::runtime::Handle::current(), attempts)?;
+    runner.expect(config.jobs.values().map(|plan| &plan.action));
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::driver::{Beside, Driver, Reply};
 use super::facts;
 use crate::dispatch::{Answer, Effect, Input, Refusal, Start, Urgency};
-use crate::job::{Action, RunId, Write};
+use crate::job::{RunId, Write};
 use crate::runner::{CapturedOutput, Launch};
 use crate::store::{Batch, StoredOutput};
 
@@ -45,12 +45,11 @@ impl Driver {
     }
 
     fn start(&self, start: &Start) {
-        let Action::Process(process) = &start.plan.action;
         self.runner.launch(Launch {
             run: start.run.id,
             attempt: start.attempt,
             job: start.run.job.clone(),
-            process: process.clone(),
+            action: start.plan.action.clone(),
             facts: facts::of(&start.run),
         });
     }

@@ -91,6 +91,11 @@ impl Life {
     }
 
     async fn hand_over(self) -> Result<Ended, DaemonError> {
+        // Requests cannot be handed over; there may soon be none. Until then everything goes on.
+        tokio::select! {
+            () = self.runner.no_requests() => {}
+            () = clock::elapse(self.reloader.config().scheduler.shutdown_grace) => {}
+        }
         self.manager.reloading();
         stop_listening(self.reloads, self.watching, self.stop_api, self.api).await;
         let (orders, runner) = (&self.orders, &self.runner);

@@ -265,6 +265,7 @@ pub(super) fn new_run(
         attempts: 0,
         exit_code: None,
         signal: None,
+        http_status: None,
         reason: None,
         params: BTreeMap::new(),
         node: node.to_owned(),

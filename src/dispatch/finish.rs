@@ -8,12 +8,12 @@ use super::{Dispatcher, view};
 use crate::job::{Attempt, AttemptEnd, Reason, RunId, Status, StopCause, Write};
 
 impl Dispatcher {
-    /// An attempt's process runs.
+    /// An attempt runs.
     pub(super) fn started(
         &mut self,
         id: RunId,
         number: u32,
-        pid: u32,
+        pid: Option<u32>,
         at: Timestamp,
         out: &mut Out,
     ) {
@@ -25,7 +25,7 @@ impl Dispatcher {
         live.began = live.began.or(Some(at));
         live.run.started_at = live.run.started_at.or(Some(at));
         let attempt = Attempt {
-            pid: Some(pid),
+            pid,
             ..unended(id, number, at)
         };
         out.run(&live.run, at);
@@ -66,17 +66,19 @@ impl Dispatcher {
             _ => None,
         };
         let out_of_time = told == Some(StopCause::TotalTimeout);
-        let is_stopped =
-            (told.is_some() && !out_of_time) || matches!(end, AttemptEnd::Stopped { .. });
+        let is_stopped = (told.is_some() && !out_of_time)
+            || matches!(end, AttemptEnd::Stopped { .. } | AttemptEnd::Dropped { .. });
         let verdict = Verdict::of(end);
         attempt.status = verdict.status;
         attempt.finished_at = Some(at);
         attempt.exit_code = verdict.code;
         attempt.signal = verdict.signal;
+        attempt.http_status = verdict.http_status;
         attempt.reason = verdict.reason.map(Reason::new);
         live.began = live.began.or(Some(attempt.started_at));
         live.run.exit_code = attempt.exit_code;
         live.run.signal = attempt.signal;
+        live.run.http_status = attempt.http_status;
         // Nor is a run whose job has left the config.
         let removed = self.jobs.get(&live.run.job).is_none_or(|it| it.removed);
         let next = if is_stopped || removed {
@@ -152,6 +154,7 @@ fn unended(run: RunId, number: u32, at: Timestamp) -> Attempt {
         pid: None,
         exit_code: None,
         signal: None,
+        http_status: None,
         reason: None,
     }
 }
@@ -161,70 +164,92 @@ struct Verdict {
     status: Status,
     code: Option<i32>,
     signal: Option<i32>,
+    http_status: Option<u16>,
     reason: Option<String>,
 }
 
 impl Verdict {
     fn of(end: AttemptEnd) -> Self {
         match end {
-            AttemptEnd::Exited { code, ok } => {
-                let status = if ok {
-                    Status::Succeeded
-                } else {
-                    Status::Failed
-                };
-                Self {
-                    status,
-                    code: Some(code),
-                    signal: None,
-                    reason: None,
-                }
-            }
+            AttemptEnd::Exited { code, ok } => Self {
+                code: Some(code),
+                ..Self::plain(success(ok))
+            },
             AttemptEnd::Signalled {
                 signal,
                 core_dumped,
             } => Self {
-                status: Status::Failed,
-                code: None,
                 signal: Some(signal),
                 reason: core_dumped.then(|| Reason::CORE_DUMPED.to_owned()),
+                ..Self::plain(Status::Failed)
             },
             AttemptEnd::TimedOut { code, signal } => Self {
-                status: Status::TimedOut,
                 code,
                 signal,
-                reason: None,
+                ..Self::plain(Status::TimedOut)
             },
             AttemptEnd::Stopped {
                 cause,
                 code,
                 signal,
-            } => {
-                let reason = match cause {
-                    StopCause::Requested => Reason::REQUESTED,
-                    StopCause::Shutdown => Reason::SHUTDOWN,
-                    StopCause::Replaced => Reason::REPLACED,
-                    StopCause::TotalTimeout => Reason::TOTAL_TIMEOUT,
-                };
-                let status = match cause {
-                    StopCause::TotalTimeout => Status::TimedOut,
-                    StopCause::Requested | StopCause::Replaced | StopCause::Shutdown => {
-                        Status::Cancelled
-                    }
-                };
+            } => Self {
+                code,
+                signal,
+                ..Self::stopped(cause)
+            },
+            AttemptEnd::Answered { status, failure } => Self {
+                http_status: status,
+                reason: failure.clone(),
+                ..Self::plain(success(failure.is_none()))
+            },
+            AttemptEnd::TooSlow { status, why } => Self {
+                http_status: status,
+                reason: Some(why),
+                ..Self::plain(Status::TimedOut)
+            },
+            AttemptEnd::Dropped { cause, status } => {
+                let stopped = Self::stopped(cause);
                 Self {
-                    status,
-                    code,
-                    signal,
-                    reason: Some(reason.to_owned()),
+                    http_status: status,
+                    reason: stopped.reason.map(|why| why + Reason::MAY_HAVE_ACTED),
+                    ..stopped
                 }
             }
             AttemptEnd::NotStarted(why) => Self {
-                status: Status::Failed,
-                code: None,
-                signal: None,
                 reason: Some(why),
+                ..Self::plain(Status::Failed)
             },
         }
+    }
+
+    fn plain(status: Status) -> Self {
+        Self {
+            status,
+            code: None,
+            signal: None,
+            http_status: None,
+            reason: None,
+        }
+    }
+
+    fn stopped(cause: StopCause) -> Self {
+        let (status, reason) = match cause {
+            StopCause::Requested => (Status::Cancelled, Reason::REQUESTED),
+            StopCause::Shutdown => (Status::Cancelled, Reason::SHUTDOWN),
+            StopCause::Replaced => (Status::Cancelled, Reason::REPLACED),
+            StopCause::TotalTimeout => (Status::TimedOut, Reason::TOTAL_TIMEOUT),
+        };
+        Self {
+            reason: Some(reason.to_owned()),
+            ..Self::plain(status)
+        }
+    }
+}
+
+fn success(ok: bool) -> Status {
+    if ok {
+        Status::Succeeded
+    } else {
+        Status::Failed
     }
 }

@@ -17,14 +17,14 @@ pub enum Input {
     Wake(JobName),
     /// Rows asked for by [`crate::job::Write::Claim`] are durable, or were decided before.
     Claimed(Vec<(RunId, ClaimOutcome)>),
-    /// The runner started an attempt's process.
+    /// The runner started an attempt.
     Started {
         /// Which run.
         run: RunId,
         /// Which attempt of it.
         attempt: u32,
-        /// The process.
-        pid: u32,
+        /// Its process, if it has one.
+        pid: Option<u32>,
         /// When.
         at: Timestamp,
     },

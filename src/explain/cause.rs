@@ -1,6 +1,6 @@
 //! The reasons of the ledger in words, and what can be done about each.
 
-use crate::job::{Action, CatchUpMode, ConcurrencyPolicy, Plan, Reason, Run, Status, Trigger};
+use crate::job::{CatchUpMode, ConcurrencyPolicy, Plan, Reason, Run, Status, Trigger};
 use crate::schedule::format_duration;
 
 use super::Case;
@@ -31,7 +31,7 @@ pub(super) enum Cause<'a> {
 
 impl<'a> Cause<'a> {
     pub(super) fn of(reason: &'a Reason) -> Self {
-        match reason.0.as_str() {
+        match without_request(reason) {
             Reason::PAUSED => Self::Paused,
             Reason::MAX_CONCURRENT => Self::MaxConcurrent,
             Reason::QUEUE_LIMIT => Self::QueueLimit,
@@ -62,6 +62,12 @@ impl<'a> Cause<'a> {
             Self::Sentence(text)
         }
     }
+}
+
+/// A reason without the note that a request was under way.
+fn without_request(reason: &Reason) -> &str {
+    let text = reason.0.as_str();
+    text.strip_suffix(Reason::MAY_HAVE_ACTED).unwrap_or(text)
 }
 
 impl Case<'_> {
@@ -126,7 +132,13 @@ impl Case<'_> {
             Cause::CoreDumped => "it dumped core".to_owned(),
             Cause::Sentence(text) => text.trim_end_matches(['.', '\n']).to_owned(),
         };
-        Some(text)
+        let note = run.reason.as_ref()?.0.ends_with(Reason::MAY_HAVE_ACTED);
+        let note = if note {
+            Reason::MAY_HAVE_ACTED.replacen(':', ";", 1)
+        } else {
+            String::new()
+        };
+        Some(text + &note)
     }
 
     /// What can be done about it.
@@ -188,9 +200,7 @@ impl Case<'_> {
                 Some(format!("`punctual logs {}` shows what it printed.", run.id))
             }
             Status::TimedOut => {
-                let timeout = self.plan().and_then(|plan| match &plan.action {
-                    Action::Process(process) => process.timeout,
-                });
+                let timeout = self.plan().and_then(|plan| plan.action.timeout());
                 let now = timeout.map(|it| format!(" ({} now)", format_duration(it)));
                 Some(format!(
                     "Raise its `timeout`{} if it may take longer; `punctual logs {}` shows how far \
@@ -301,6 +311,10 @@ mod tests {
             ("excluded: holidays", Cause::Excluded(Some("holidays"))),
             ("excluded", Cause::Excluded(None)),
             ("requested often", Cause::Sentence("requested often")),
+            (
+                &[Reason::SHUTDOWN, Reason::MAY_HAVE_ACTED].concat(),
+                Cause::Shutdown,
+            ),
             ("pausedness", Cause::Sentence("pausedness")),
         ] {
             assert_eq!(Cause::of(&Reason::new(text)), cause, "{text}");

@@ -180,10 +180,11 @@ fn length(run: &Run) -> Option<String> {
 
 /// How the last attempt ended.
 fn end(run: &Run) -> String {
-    match (run.exit_code, run.signal) {
-        (Some(code), _) => format!(" with exit code {code}"),
-        (None, Some(signal)) => format!(" by signal {signal}"),
-        (None, None) => String::new(),
+    match (run.exit_code, run.signal, run.http_status) {
+        (Some(code), ..) => format!(" with exit code {code}"),
+        (None, Some(signal), _) => format!(" by signal {signal}"),
+        (None, None, Some(status)) => format!(" with HTTP status {status}"),
+        (None, None, None) => String::new(),
     }
 }
 

@@ -7,12 +7,34 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::HttpCall;
+
 /// What a run executes. One variant a kind of action; dispatch never looks inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A process of its own.
     Process(Arc<Process>),
+    /// An HTTP request.
+    Http(Arc<HttpCall>),
+}
+
+impl Action {
+    /// How long one attempt may take; no limit when absent.
+    pub fn timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Process(process) => process.timeout,
+            Self::Http(call) => call.timeout,
+        }
+    }
+
+    /// How much of what an attempt brings forth is kept.
+    pub fn output(&self) -> OutputLimits {
+        match self {
+            Self::Process(process) => process.output,
+            Self::Http(call) => call.output,
+        }
+    }
 }
 
 /// How a process is started and ended.

@@ -2,6 +2,7 @@
 
 mod action;
 mod event;
+mod http;
 mod name;
 mod plan;
 mod policy;
@@ -13,6 +14,7 @@ mod write;
 
 pub use action::{Action, CommandLine, KeepOutput, OutputLimits, Process, Signal, Value};
 pub use event::{Event, EventKind};
+pub use http::{AddressError, Expected, HttpCall, Method, address};
 pub use name::{JobName, NameError};
 pub use plan::{Param, Plan, Pool};
 pub use policy::{CatchUp, CatchUpMode, ConcurrencyPolicy};

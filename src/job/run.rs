@@ -129,6 +129,10 @@ impl Reason {
     /// Its local date is in a calendar that the job excludes; the calendar's name stands behind.
     pub const EXCLUDED: &str = "excluded";
 
+    /// Stands behind the constant where a request was under way that was given up.
+    pub const MAY_HAVE_ACTED: &str =
+        ": its request was under way, and the server may have acted on it";
+
     /// A reason from one of the constants, or a sentence.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -164,6 +168,8 @@ pub struct Run {
     pub exit_code: Option<i32>,
     /// Signal that ended the last attempt, if one did.
     pub signal: Option<i32>,
+    /// Status of the answer to the last attempt's HTTP request, if there was one.
+    pub http_status: Option<u16>,
     /// Why, where the status alone does not say.
     pub reason: Option<Reason>,
     /// What a manual trigger passed.
@@ -204,6 +210,8 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// Signal that ended it, if one did.
     pub signal: Option<i32>,
+    /// Status of the answer to its HTTP request, if there was one.
+    pub http_status: Option<u16>,
     /// Why, where the status alone does not say.
     pub reason: Option<Reason>,
 }
@@ -254,6 +262,27 @@ pub enum AttemptEnd {
         code: Option<i32>,
         /// The signal that ended it, if one did.
         signal: Option<i32>,
+    },
+    /// The answer to its HTTP request was judged, or none could be had.
+    Answered {
+        /// The answer's status, if one came.
+        status: Option<u16>,
+        /// Why it counts as failure; none: it is a success.
+        failure: Option<String>,
+    },
+    /// Its HTTP request ran into its `timeout` and was given up.
+    TooSlow {
+        /// The answer's status, if one came.
+        status: Option<u16>,
+        /// How far it had come, as a sentence.
+        why: String,
+    },
+    /// Its HTTP request was under way, and was given up because it was told to.
+    Dropped {
+        /// Who wanted it.
+        cause: StopCause,
+        /// The answer's status, if one came.
+        status: Option<u16>,
     },
     /// It could not be started; the sentence says why.
     NotStarted(String),

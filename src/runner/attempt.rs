@@ -22,7 +22,7 @@ use super::redact::{Redactor, Secrets};
 use super::tree::{self, Leader, Stat};
 use super::{Key, Launch, spawn};
 use crate::clock;
-use crate::job::{AttemptEnd, StopCause};
+use crate::job::{Action, AttemptEnd, Process, StopCause};
 
 /// The pause before a descriptor that the system had no room for is asked for again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
@@ -52,6 +52,11 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn key(&self) -> Key {
         (self.launch.run, self.launch.attempt)
+    }
+
+    /// Whether it can leave any.
+    pub(super) fn has_processes(&self) -> bool {
+        matches!(self.launch.action, Action::Process(_))
     }
 }
 
@@ -117,6 +122,7 @@ impl Deadline {
 /// A running attempt.
 pub(super) struct Attempt {
     live: Arc<Live>,
+    process: Arc<Process>,
     leader: Leader,
     pid: Pid,
     exit: AsyncFd<OwnedFd>,
@@ -136,6 +142,7 @@ impl Attempt {
     /// Takes a process over, and says who leads its session.
     pub(super) async fn of(
         live: Arc<Live>,
+        process: Arc<Process>,
         child: Child,
         handing_over: watch::Receiver<bool>,
     ) -> Self {
@@ -147,7 +154,7 @@ impl Attempt {
             // matches no process of a later daemon.
             start_ticks: Stat::of(number).map_or(0, |stat| stat.start_ticks),
         };
-        let timeout = live.launch.process.timeout;
+        let timeout = process.timeout;
         let mut orders = live.order.subscribe();
         orders.mark_changed();
         let stdout = register(child.stdout).await;
@@ -165,6 +172,7 @@ impl Attempt {
             deadline: timeout.map_or_else(Deadline::never, Deadline::after),
             is_over: false,
             live,
+            process,
         }
     }
 
@@ -177,6 +185,7 @@ impl Attempt {
         let secrets = handed.secrets();
         let [(stdout, held_out), (stderr, held_err)] = handed.streams();
         let Record {
+            process,
             leader,
             phase,
             deadline_usec,
@@ -201,7 +210,12 @@ impl Attempt {
             deadline: deadline_usec.map_or_else(Deadline::never, Deadline::at),
             is_over,
             live,
+            process,
         })
+    }
+
+    pub(super) fn process(&self) -> &Arc<Process> {
+        &self.process
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -309,8 +323,8 @@ impl Attempt {
         match self.phase {
             Phase::Running => {
                 self.phase = Phase::Asked(cause);
-                self.deadline = Deadline::after(self.live.launch.process.kill_timeout);
-                let number = self.live.launch.process.kill_signal.number();
+                self.deadline = Deadline::after(self.process.kill_timeout);
+                let number = self.process.kill_signal.number();
                 let signal = Signal::from_named_raw(number).unwrap_or(Signal::TERM);
                 self.signal_all(signal);
                 // What is suspended would never see it.
@@ -376,7 +390,7 @@ impl Attempt {
             },
             (None, None) => {
                 let code = code.unwrap_or(255);
-                let ok = self.live.launch.process.success_exit_codes.contains(&code);
+                let ok = self.process.success_exit_codes.contains(&code);
                 AttemptEnd::Exited { code, ok }
             }
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::env_file::EnvFileError;
+use crate::job::AddressError;
 
 /// Why there is no process. Secret values never appear in it.
 #[derive(Debug, thiserror::Error)]
@@ -13,21 +14,27 @@ pub(super) enum CannotStart {
     #[error("the env_file {} is not in order: {why}; correct that line", path.display())]
     EnvFileText { path: PathBuf, why: EnvFileError },
     #[error(
-        "env.{name} wants the variable {variable}, which the daemon's environment does not have; set it for the daemon and restart it"
+        "{name} wants the variable {variable}, which the daemon's environment does not have; set it for the daemon and restart it"
     )]
     NoVariable { name: String, variable: String },
-    #[error("env.{name} wants the file {}, which cannot be read: {why}; create it or let the daemon read it", path.display())]
+    #[error("{name} wants the file {}, which cannot be read: {why}; create it or let the daemon read it", path.display())]
     SecretFile {
         name: String,
         path: PathBuf,
         why: io::Error,
     },
     #[error(
-        "env.{name} wants the credential {credential:?}, but the daemon was given none; add LoadCredential={credential} to its unit"
+        "{name} wants the credential {credential:?}, but the daemon was given none; add LoadCredential={credential} to its unit"
     )]
     NoCredentials { name: String, credential: String },
-    #[error("env.{name} wants the credential {0:?}, which is not a file name; name one of LoadCredential=", .credential)]
+    #[error("{name} wants the credential {0:?}, which is not a file name; name one of LoadCredential=", .credential)]
     BadCredential { name: String, credential: String },
+    #[error("{name} is no address for a request: {why}")]
+    Address { name: String, why: AddressError },
+    #[error("{name} holds a character that no header can carry; take it out")]
+    Header { name: String },
+    #[error("the HTTP client could not be made: {0}; look at the daemon's log")]
+    Client(String),
     #[error("{what} holds a NUL byte, which no process can be given; take it out")]
     Nul { what: String },
     #[error("{name:?} cannot be the name of a variable; use letters, digits and '_'")]

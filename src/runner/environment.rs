@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::cannot_start::CannotStart;
 use super::env_file;
+use super::value::{read_file, read_value};
 use crate::job::{Process, Value};
 
 /// What a clean environment takes over from the daemon's.
@@ -27,9 +27,6 @@ const WITHHELD: [&str; 6] = [
     "PUNCTUAL_GIVEN_BACK",
 ];
 const WITHHELD_BEGINNINGS: [&str; 3] = ["LISTEN_", "WATCHDOG_", "PUNCTUAL_PARAM_"];
-
-/// The largest file that a value or an environment is read from, in bytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// What a process is given.
 #[derive(Debug, Default)]
@@ -56,7 +53,7 @@ impl Environment {
             }
         }
         for (name, value) in &process.env {
-            let text = read_value(name, value, daemon)?;
+            let text = read_value(&format!("env.{name}"), value, daemon)?;
             if !matches!(value, Value::Plain(_)) {
                 this.secrets.push(text.as_bytes().to_vec());
             }
@@ -120,69 +117,4 @@ fn read_env_file(path: &Path) -> Result<Vec<(String, String)>, CannotStart> {
         path: path.into(),
         why,
     })
-}
-
-fn read_value(
-    name: &str,
-    value: &Value,
-    daemon: &BTreeMap<OsString, OsString>,
-) -> Result<OsString, CannotStart> {
-    let name = || name.to_owned();
-    match value {
-        Value::Plain(text) => Ok(text.into()),
-        Value::Env(variable) => {
-            let found = daemon.get(OsStr::new(variable)).cloned();
-            found.ok_or_else(|| CannotStart::NoVariable {
-                name: name(),
-                variable: variable.clone(),
-            })
-        }
-        Value::File(path) => read_secret(name(), path.clone()),
-        Value::Credential(credential) => {
-            let credential = credential.clone();
-            if credential.contains('/') || matches!(credential.as_str(), "" | "." | "..") {
-                let name = name();
-                return Err(CannotStart::BadCredential { name, credential });
-            }
-            match daemon.get(OsStr::new("CREDENTIALS_DIRECTORY")) {
-                Some(dir) => read_secret(name(), Path::new(dir).join(credential)),
-                None => Err(CannotStart::NoCredentials {
-                    name: name(),
-                    credential,
-                }),
-            }
-        }
-    }
-}
-
-/// The contents of a file, one trailing line feed removed.
-fn read_secret(name: String, path: PathBuf) -> Result<OsString, CannotStart> {
-    match read_file(&path) {
-        Ok(mut bytes) => {
-            if bytes.last() == Some(&b'\n') {
-                bytes.pop();
-            }
-            Ok(OsString::from_vec(bytes))
-        }
-        Err(why) => Err(CannotStart::SecretFile { name, path, why }),
-    }
-}
-
-/// Reads an ordinary file of bounded size. A pipe or a device would hold the start up, so they are
-/// refused, and opening them does not wait either.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not an ordinary file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(bytes)
 }

@@ -15,7 +15,7 @@ use super::attempt::{Attempt, Live, Order, Phase};
 use super::output::Capture;
 use super::redact::Secrets;
 use super::{Launch, Leader, Mark};
-use crate::job::{JobName, Process, RunId};
+use crate::job::{Action, JobName, Process, RunId};
 
 /// One attempt.
 #[derive(Debug)]
@@ -79,6 +79,7 @@ impl HandedAttempt {
 
     /// Takes an attempt that nobody watches any more.
     pub(super) fn pack(live: &Live, attempt: Attempt, started_at: Timestamp) -> Self {
+        let process = attempt.process().clone();
         let (leader, phase) = (attempt.leader(), attempt.phase());
         let (deadline_usec, is_over) = (attempt.deadline_usec(), attempt.is_over());
         let mut capture = live.take_capture();
@@ -92,7 +93,7 @@ impl HandedAttempt {
                 run: live.launch.run,
                 attempt: live.launch.attempt,
                 job: live.launch.job.clone(),
-                process: live.launch.process.clone(),
+                process,
                 leader,
                 started_at,
                 phase,
@@ -115,7 +116,7 @@ impl HandedAttempt {
                 run: self.record.run,
                 attempt: self.record.attempt,
                 job: self.record.job.clone(),
-                process: self.record.process.clone(),
+                action: Action::Process(self.record.process.clone()),
                 // It has been told already.
                 facts: Vec::new(),
             },

@@ -1,11 +1,12 @@
-//! RUNS: the only module that starts processes.
+//! RUNS: the only module that starts processes, and that sends the requests of HTTP jobs.
 //!
 //! [`Runner::launch`] puts an attempt into the spawner's queue. A spawner thread reads its secrets,
 //! writes its start mark and starts its process; from there a task on the given runtime reads the
 //! output, keeps the timeout, waits for the end and stops what is left. Each launch is answered by
 //! exactly one [`Report::Ended`], and by a [`Report::Started`] before it if there was a process.
 //!
-//! Another kind of action gets its own file beside `attempt`; limits and users belong into `spawn`.
+//! An HTTP job takes the same way up to its start mark; its request is sent by `http`. Another kind
+//! of action gets its own file beside `attempt`; limits and users belong into `spawn`.
 
 mod attempt;
 mod cannot_start;
@@ -15,6 +16,7 @@ mod environment;
 mod family;
 mod follow;
 mod hand_over;
+mod http;
 mod kept;
 mod leftovers;
 mod marks;
@@ -26,12 +28,13 @@ mod spawner;
 mod start;
 mod successor;
 mod tree;
+mod value;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,7 +43,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
-use crate::job::{AttemptEnd, JobName, Process, RunId, StopCause};
+use crate::job::{Action, AttemptEnd, JobName, RunId, StopCause};
 use attempt::{Live, Order};
 use cannot_start::CannotStart;
 use output::Capture;
@@ -57,6 +60,9 @@ pub use tree::Leader;
 /// An attempt, by its run and number.
 type Key = (RunId, u32);
 
+/// How long requests that are under way are waited for once nothing new is started.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// Orphans that died are waited for at most this often.
 const BETWEEN_REAPS: Duration = Duration::from_millis(100);
 
@@ -69,9 +75,9 @@ pub struct Launch {
     pub attempt: u32,
     /// Its job.
     pub job: JobName,
-    /// What to execute.
-    pub process: Arc<Process>,
-    /// Further variables it is given, `PUNCTUAL_TRIGGER` and the like; the runner itself sets
+    /// What it does.
+    pub action: Action,
+    /// Further variables it is given (an HTTP request: headers), `PUNCTUAL_TRIGGER` and the like; the runner itself sets
     /// `PUNCTUAL_JOB`, `PUNCTUAL_RUN_ID` and `PUNCTUAL_ATTEMPT`.
     pub facts: Vec<(String, String)>,
 }
@@ -79,18 +85,18 @@ pub struct Launch {
 /// What the runner says of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// It has a process.
+    /// It has a process, or its HTTP request goes out.
     Started {
         /// Its run.
         run: RunId,
         /// Its number.
         attempt: u32,
-        /// The process id of its main process.
-        pid: u32,
-        /// When its program was executed.
+        /// The process id of its main process, if it has one.
+        pid: Option<u32>,
+        /// When its program was executed, or its request sent.
         at: Timestamp,
     },
-    /// Its main process is over, or there is none.
+    /// Its main process or its request is over, or there is none.
     Ended {
         /// Its run.
         run: RunId,
@@ -100,7 +106,7 @@ pub enum Report {
         end: AttemptEnd,
         /// What is kept of its output.
         output: CapturedOutput,
-        /// When its program was executed; none when it was not.
+        /// When its program was executed or its request sent; none when it was not.
         started_at: Option<Timestamp>,
         /// When it ended.
         at: Timestamp,
@@ -158,6 +164,8 @@ struct Shared {
     /// The daemon's environment at its start.
     environment: BTreeMap<OsString, OsString>,
     null: OwnedFd,
+    /// What talks to servers, made for the first HTTP job.
+    http: OnceLock<Result<http::Client, String>>,
     /// The limit on open files that processes are given: the daemon's own before it was raised.
     open_files: Rlimit,
     live: Mutex<HashMap<Key, Arc<Live>>>,
@@ -195,6 +203,7 @@ impl Runner {
             reports,
             environment: std::env::vars_os().collect(),
             null: null.into(),
+            http: OnceLock::new(),
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),
@@ -216,15 +225,30 @@ impl Runner {
         Ok(Self(Arc::new(Handle { shared, queue })))
     }
 
+    /// Makes ready what these will want, beside everything else: reading the certificates of the
+    /// system's authorities takes some milliseconds, which no fire shall pay.
+    pub fn expect<'a>(&self, actions: impl IntoIterator<Item = &'a Action>) {
+        let is_request = |action: &Action| matches!(action, Action::Http(_));
+        if actions.into_iter().any(is_request) {
+            let shared = Arc::clone(&self.0.shared);
+            self.0.shared.io.spawn_blocking(move || {
+                // Whether it can be made is told by the runs that want it.
+                let _ = shared.http.get_or_init(http::Client::new);
+            });
+        }
+    }
+
     /// Starts an attempt, soon: on the path of a fire, so it waits for nothing.
     pub fn launch(&self, launch: Launch) {
         let Handle { shared, queue } = &*self.0;
         let live = Arc::new(Live {
-            capture: Mutex::new(Capture::new(launch.process.output)),
+            capture: Mutex::new(Capture::new(launch.action.output())),
             order: watch::Sender::new(Order::Run),
             launch,
         });
-        family::begin(live.key());
+        if live.has_processes() {
+            family::begin(live.key());
+        }
         shared.live().insert(live.key(), Arc::clone(&live));
         shared.count.send_modify(|count| *count += 1);
         if let Err(refused) = queue.push(Arc::clone(&live)) {
@@ -298,6 +322,17 @@ impl Runner {
             .await;
     }
 
+    /// Waits until no HTTP request is under way: those cannot be handed over.
+    pub async fn no_requests(&self) {
+        let shared = &self.0.shared;
+        let mut count = shared.count.subscribe();
+        while shared.live().values().any(|live| !live.has_processes()) {
+            if count.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Gives what runs into other hands, as it is: attempts are watched no more, and their processes
     /// go on. Everything that was launched is started first; what takes longer than `patience` to be
     /// is left behind.
@@ -305,6 +340,10 @@ impl Runner {
     /// Nothing may be launched any more. All that the attempts had to report is on its way.
     pub async fn hand_over(&self, patience: Duration) -> Vec<HandedAttempt> {
         let shared = &self.0.shared;
+        tokio::select! {
+            () = self.no_requests() => {}
+            () = clock::elapse(LAST_ANSWERS) => shared.drop_requests(),
+        }
         shared.handing_over.send_replace(true);
         tokio::select! {
             () = self.idle() => {}
@@ -330,7 +369,7 @@ impl Live {
     /// What was captured so far, to be kept elsewhere.
     fn take_capture(&self) -> Capture {
         let mut capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
-        let empty = Capture::new(self.launch.process.output);
+        let empty = Capture::new(self.launch.action.output());
         std::mem::replace(&mut capture, empty)
     }
 
@@ -350,10 +389,19 @@ impl Shared {
 
     /// The attempt has no process any more.
     fn over(&self, live: &Live) {
-        family::end(live.key());
+        if live.has_processes() {
+            family::end(live.key());
+        }
         self.marks.over(live.launch.run, live.launch.attempt);
         self.live().remove(&live.key());
         self.count.send_modify(|count| *count -= 1);
+    }
+
+    /// Ends the requests that are under way.
+    fn drop_requests(&self) {
+        for live in self.live().values().filter(|live| !live.has_processes()) {
+            live.order.send_replace(Order::Stop(StopCause::Shutdown));
+        }
     }
 
     /// Somebody else watches the attempt from now on.

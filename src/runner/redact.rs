@@ -28,6 +28,14 @@ impl Secrets {
         self.values
     }
 
+    /// A whole text without them.
+    pub(super) fn masked(&self, text: &str) -> String {
+        let (mut redactor, mut out) = (Redactor::new(self.clone(), Vec::new()), Vec::new());
+        redactor.push(text.as_bytes(), |bytes| out.extend_from_slice(bytes));
+        redactor.finish(|bytes| out.extend_from_slice(bytes));
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     fn begins_with(&self, byte: u8) -> bool {
         self.values.iter().any(|value| value[0] == byte)
     }

@@ -14,19 +14,16 @@ use super::cannot_start::CannotStart;
 use super::environment::Environment;
 use super::hand_over::HandedAttempt;
 use super::redact::Secrets;
-use super::{Report, Shared, command, family, spawn};
+use super::{Report, Shared, command, family, http, spawn};
 use crate::clock;
-use crate::job::AttemptEnd;
+use crate::job::{Action, AttemptEnd, Process};
 
 /// Starts an attempt's process and has it watched, or reports why there is none.
 pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
     let order = *live.order.borrow();
     let end = match order {
-        Order::Run => match process(shared, &live) {
-            Ok((child, at)) => {
-                shared.io.spawn(watch(Arc::clone(shared), live, child, at));
-                return;
-            }
+        Order::Run => match begin(shared, &live) {
+            Ok(()) => return,
             Err(why) => AttemptEnd::NotStarted(why.to_string()),
         },
         Order::Stop(cause) | Order::Kill(cause) => AttemptEnd::Stopped {
@@ -38,6 +35,23 @@ pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
     shared.io.spawn(never_ran(Arc::clone(shared), live, end));
 }
 
+/// Starts what the attempt is, and hands it to the runtime.
+fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Result<(), CannotStart> {
+    let (shared, live) = (Arc::clone(shared), Arc::clone(live));
+    let io = shared.io.clone();
+    match live.launch.action.clone() {
+        Action::Process(it) => {
+            let (child, at) = process(&shared, &live, &it)?;
+            io.spawn(watch(shared, live, it, child, at));
+        }
+        Action::Http(call) => {
+            let (ready, client) = http::prepare(&shared, &live, &call)?;
+            io.spawn(http::run(shared, live, call, ready, client));
+        }
+    }
+    Ok(())
+}
+
 /// Reports an attempt that has no process.
 pub(super) async fn never_ran(shared: Arc<Shared>, live: Arc<Live>, end: AttemptEnd) {
     shared.over(&live);
@@ -47,15 +61,22 @@ pub(super) async fn never_ran(shared: Arc<Shared>, live: Arc<Live>, end: Attempt
 
 /// Watches a process to its end and beyond. Reporting goes on beside the watching: whoever takes
 /// the reports may be slow, and no process waits for that.
-async fn watch(shared: Arc<Shared>, live: Arc<Live>, child: Child, at: Timestamp) {
-    let attempt = Attempt::of(Arc::clone(&live), child, shared.handing_over.subscribe()).await;
+async fn watch(
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+    process: Arc<Process>,
+    child: Child,
+    at: Timestamp,
+) {
+    let handing_over = shared.handing_over.subscribe();
+    let attempt = Attempt::of(Arc::clone(&live), process, child, handing_over).await;
     let (run, number, leader) = (live.launch.run, live.launch.attempt, attempt.leader());
     family::leads(live.key(), leader);
     shared.marks.leads(run, number, leader);
     let started = Report::Started {
         run,
         attempt: number,
-        pid: leader.pid,
+        pid: Some(leader.pid),
         at,
     };
     see_through(shared, live, attempt, at, Some(started)).await;
@@ -111,7 +132,8 @@ async fn see_through(
     }
 }
 
-fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report {
+/// The report of an attempt's end, which is now.
+pub(super) fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report {
     Report::Ended {
         run: live.launch.run,
         attempt: live.launch.attempt,
@@ -122,7 +144,11 @@ fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report 
     }
 }
 
-fn process(shared: &Shared, live: &Live) -> Result<(Child, Timestamp), CannotStart> {
+fn process(
+    shared: &Shared,
+    live: &Live,
+    process: &Process,
+) -> Result<(Child, Timestamp), CannotStart> {
     let launch = &live.launch;
     // These come last, because processes are found by them.
     let own = [
@@ -132,10 +158,10 @@ fn process(shared: &Shared, live: &Live) -> Result<(Child, Timestamp), CannotSta
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));
     let facts = launch.facts.iter().cloned().chain(own);
-    let mut environment = Environment::of(&launch.process, &shared.environment, facts)?;
+    let mut environment = Environment::of(process, &shared.environment, facts)?;
     let secrets = Secrets::new(std::mem::take(&mut environment.secrets));
-    let image = command::image(&launch.process, &environment)?;
-    let text = match &launch.process.stdin {
+    let image = command::image(process, &environment)?;
+    let text = match &process.stdin {
         Some(text) => Some(in_memory(text).map_err(CannotStart::Stdin)?),
         None => None,
     };
@@ -145,7 +171,7 @@ fn process(shared: &Shared, live: &Live) -> Result<(Child, Timestamp), CannotSta
     let marked = shared.marks.start(launch.run, launch.attempt);
     marked.map_err(CannotStart::Mark)?;
     let pid = spawn::spawn(&image, [stdin, child_stdout.as_fd(), child_stderr.as_fd()])
-        .map_err(|why| command::explain(&launch.process, &image, why))?;
+        .map_err(|why| command::explain(process, &image, why))?;
     let at = clock::now();
     lower_open_files(shared, pid);
     let child = Child {

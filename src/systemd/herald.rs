@@ -209,9 +209,10 @@ impl Voice {
 
 /// How long a process may take to end after it was asked to.
 fn longest_stop(snapshot: &Snapshot) -> Duration {
-    let times = snapshot.jobs.iter().map(|job| {
-        let Action::Process(process) = &job.plan.action;
-        process.kill_timeout
+    let times = snapshot.jobs.iter().map(|job| match &job.plan.action {
+        Action::Process(process) => process.kill_timeout,
+        // A request is dropped at once.
+        Action::Http(_) => Duration::ZERO,
     });
     times.max().unwrap_or_default()
 }

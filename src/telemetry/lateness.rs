@@ -96,6 +96,7 @@ mod tests {
             attempts: 1,
             exit_code: None,
             signal: None,
+            http_status: None,
             reason: None,
             params: BTreeMap::new(),
             node: "n".into(),

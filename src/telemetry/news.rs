@@ -62,14 +62,14 @@ fn tell_run(run: &Run) {
         Status::Failed | Status::TimedOut | Status::Lost => {
             tracing::warn!(
                 job = %run.job, run = %run.id, status = %run.status, exit_code = run.exit_code,
-                signal = run.signal, reason, "run {}", run.status
+                signal = run.signal, http_status = run.http_status, reason, "run {}", run.status
             );
         }
         Status::Queued if run.retry_at.is_some() => {
             let retry_at = run.retry_at.map(|at| at.to_string());
             tracing::warn!(
                 job = %run.job, run = %run.id, attempt = run.attempts, exit_code = run.exit_code,
-                signal = run.signal, retry_at, "attempt failed; the run is tried again"
+                signal = run.signal, http_status = run.http_status, retry_at, "attempt failed; the run is tried again"
             );
         }
         Status::Missed | Status::Cancelled => {

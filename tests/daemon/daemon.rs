@@ -182,11 +182,10 @@ impl Drop for Place {
 impl Daemon {
     /// Starts a daemon by this command.
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        if command.get_envs().all(|(name, _)| name != "RUST_LOG") {
+            command.env("RUST_LOG", "info");
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (lines, log) = channel();
         std::thread::spawn(move || {
@@ -250,6 +249,14 @@ impl Daemon {
     pub fn terminate(mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);
         self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, and every line of its log.
+    pub fn log_to_its_end(mut self) -> Vec<String> {
+        self.signal(rustix::process::Signal::TERM);
+        let mut lines = std::mem::take(&mut self.seen);
+        lines.extend(self.log.iter());
+        lines
     }
 
     /// Waits until it ends by itself.

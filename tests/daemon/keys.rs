@@ -297,6 +297,34 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         &["src/config/tests/refusals.rs::what_is_not_there_yet_is_refused_and_never_ignored"],
     ),
     (
+        "jobs.http.method",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
+        "jobs.http.url",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
+        "jobs.http.headers",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
+        "jobs.http.body",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
+        "jobs.http.expect_status",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
+        "jobs.http.expect_body",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
+        "jobs.http.max_response_bytes",
+        &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    (
         "jobs.description",
         &["tests/daemon/api.rs::jobs_are_listed_shown_and_filtered"],
     ),

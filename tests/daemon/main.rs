@@ -6,6 +6,8 @@ mod faked_clock;
 mod http;
 #[path = "../reference_keys.rs"]
 mod reference_keys;
+#[path = "../web.rs"]
+mod web;
 
 mod api;
 mod api_limits;
@@ -21,6 +23,7 @@ mod output;
 mod policies;
 mod reload;
 mod repeats;
+mod requests;
 mod shutdown;
 mod systemd;
 mod upgrade;

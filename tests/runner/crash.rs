@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use punctual::clock;
-use punctual::job::{AttemptEnd, JobName, RunId, StopCause};
+use punctual::job::{Action, AttemptEnd, JobName, RunId, StopCause};
 use punctual::runner::{Cleared, Launch, Leader, Leftovers, Mark, Marks, Runner, kill_leftovers};
 
 use crate::desk::{PATIENCE, alive_of, desk, launch, lives, new_run, numbers, shell, until};
@@ -40,7 +40,7 @@ fn daemon() {
             run: new_run(),
             attempt: 1,
             job: JobName::new("test").unwrap(),
-            process: Arc::new(shell(job)),
+            action: Action::Process(Arc::new(shell(job))),
             facts: vec![("OUT".into(), out.to_str().unwrap().into())],
         });
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use punctual::clock;
 use punctual::job::{
-    AttemptEnd, CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal,
+    Action, AttemptEnd, CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal,
 };
 use punctual::runner::{CapturedOutput, Launch, Marks, Report, Runner};
 
@@ -112,6 +112,11 @@ pub fn new_run() -> RunId {
 }
 
 pub fn launch(process: Process) -> Running {
+    begin(Action::Process(Arc::new(process)))
+}
+
+/// Launches whatever a job does.
+pub fn begin(action: Action) -> Running {
     let run = new_run();
     let (send, reports) = mpsc::channel();
     desk().waiting.lock().unwrap().insert(run, send);
@@ -119,7 +124,7 @@ pub fn launch(process: Process) -> Running {
         run,
         attempt: 1,
         job: JobName::new("test").unwrap(),
-        process: Arc::new(process),
+        action,
         facts: vec![("PUNCTUAL_TRIGGER".into(), "manual".into())],
     });
     Running { run, reports }
@@ -129,7 +134,7 @@ impl Running {
     /// The process id of the main process, once it runs.
     pub fn pid(&self) -> u32 {
         match self.reports.recv_timeout(PATIENCE).unwrap() {
-            Report::Started { pid, .. } => pid,
+            Report::Started { pid, .. } => pid.unwrap(),
             other @ Report::Ended { .. } => panic!("not started: {other:?}"),
         }
     }

@@ -5,6 +5,10 @@ mod desk;
 
 mod crash;
 mod ends;
+mod http;
 mod outputs;
 mod surroundings;
 mod trees;
+
+#[path = "../web.rs"]
+mod web;

@@ -27,6 +27,7 @@ pub fn fire(job: &str, at: Timestamp, status: Status) -> Run {
         attempts: u32::from(ran),
         exit_code: None,
         signal: None,
+        http_status: None,
         reason: None,
         params: BTreeMap::new(),
         node: "here".into(),
@@ -43,6 +44,7 @@ pub fn manual(job: &str, at: Timestamp, status: Status) -> Run {
         queued_at: Some(at),
         exit_code: Some(-3),
         signal: Some(15),
+        http_status: Some(503),
         reason: Some(Reason::new("because 'so'")),
         params: BTreeMap::from([("key".into(), "a \"value\"\n".into())]),
         requested_by: Some("uid 1000".into()),
@@ -72,6 +74,7 @@ pub fn attempt(run: RunId, number: u32, status: Status) -> Attempt {
         pid: Some(4_000_000),
         exit_code: Some(1),
         signal: None,
+        http_status: Some(599),
         reason: Some(Reason::new("why")),
     }
 }

@@ -54,8 +54,7 @@ impl From<job::Run> for Run {
             attempts: run.attempts,
             exit_code: run.exit_code,
             signal: run.signal,
-            // Only an HTTP action has one, and every action is a process.
-            http_status: None,
+            http_status: run.http_status,
             reason: run.reason,
             params: run.params,
             requested_by: run.requested_by,
@@ -104,7 +103,7 @@ impl From<job::Attempt> for Attempt {
             pid: attempt.pid,
             exit_code: attempt.exit_code,
             signal: attempt.signal,
-            http_status: None,
+            http_status: attempt.http_status,
             reason: attempt.reason,
         }
     }
@@ -137,6 +136,7 @@ mod tests {
             attempts: 1,
             exit_code: Some(3),
             signal: None,
+            http_status: None,
             reason: None,
             params: BTreeMap::new(),
             node: "n".into(),

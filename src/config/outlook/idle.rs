@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Warning;
 use crate::config::Config;
-use crate::job::{Action, JobName, Plan, Status, Upstream};
+use crate::job::{JobName, Plan, Status, Upstream};
 use crate::schedule::Rule;
 
 /// Jobs whose schedule is over, and those that wait for an end that does not come by itself.
@@ -73,8 +73,7 @@ fn over(plan: &Plan, now: Timestamp) -> Option<String> {
 
 /// Whether no run of the job can end in the way that is waited for.
 fn never_ends_so(plan: &Plan, upstream: &Upstream) -> bool {
-    let Action::Process(process) = &plan.action;
-    let unlimited = process.timeout.is_none() && plan.total_timeout.is_none();
+    let unlimited = plan.action.timeout().is_none() && plan.total_timeout.is_none();
     upstream.status == Status::TimedOut && unlimited
 }
 

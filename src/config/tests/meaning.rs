@@ -12,7 +12,9 @@ use crate::schedule::Rule;
 const SMALLEST: &str = "[jobs.a]\nevery = '1d'\ncommand = ['true']\n";
 
 fn process(plan: &Plan) -> &Process {
-    let Action::Process(process) = &plan.action;
+    let Action::Process(process) = &plan.action else {
+        panic!("no process: {:?}", plan.action)
+    };
     process
 }
 
@@ -369,9 +371,11 @@ fn the_reference_with_all_examples_is_valid() {
             .strip_prefix("# ")
             .filter(|line| line.starts_with('[') || line.split(' ').nth(1) == Some("="));
         // What is told of two rivals, and of a file that is not there, would not be a configuration.
-        let rival = ["cron", "at", "on", "restart", "after", "shell", "file"]
-            .iter()
-            .any(|key| example.is_some_and(|line| line.starts_with(&format!("{key} = "))));
+        let rival = [
+            "cron", "at", "on", "restart", "after", "shell", "http", "file",
+        ]
+        .iter()
+        .any(|key| example.is_some_and(|line| line.starts_with(&format!("{key} = "))));
         text.push_str(example.filter(|_| !rival).unwrap_or(line));
         text.push('\n');
     }
@@ -382,6 +386,10 @@ fn the_reference_with_all_examples_is_valid() {
     let plan = &config.jobs["example"];
     assert!(plan.schedule().unwrap().spec().start.is_some());
     assert!(process(plan).stdin.is_some());
+    let request = |line: &&str| line.starts_with("# http = ");
+    let request = reference.lines().find(request).unwrap();
+    let request = request.trim_start_matches("# ");
+    only_job(&format!("[jobs.a]\nevery = '1d'\n{request}\n"));
 }
 
 #[test]
@@ -389,7 +397,10 @@ fn the_sample_is_valid() {
     let sample = include_str!("../../../config/config.toml");
     let config = valid(sample);
     let names: Vec<_> = config.jobs.keys().map(JobName::as_str).collect();
-    assert_eq!(names, ["backup", "clean-up", "disk-space", "heartbeat"]);
+    assert_eq!(
+        names,
+        ["backup", "clean-up", "disk-space", "health", "heartbeat"]
+    );
     assert!(config.warnings.is_empty());
     assert_eq!(config.server.auth, Auth::None);
     // Its commented example is one too.

@@ -3,6 +3,7 @@
 mod calendars;
 mod files;
 mod hostile;
+mod http;
 mod meaning;
 mod occasions;
 mod outlook;

@@ -13,13 +13,17 @@ fn job(lines: &str) -> String {
 fn a_job_runs_from_the_start_of_the_daemon_on() {
     let plan = only_job(&job("on = 'startup'"));
     assert!(matches!(plan.when, When::Startup(Restart::Never)));
-    let Action::Process(process) = &plan.action;
+    let Action::Process(process) = &plan.action else {
+        panic!("no process: {:?}", plan.action)
+    };
     assert_eq!(process.timeout, None, "it may go on for ever");
     let plan = only_job(&job(
         "on = 'startup'\nrestart = 'on-failure'\ntimeout = '5s'",
     ));
     assert!(matches!(plan.when, When::Startup(Restart::OnFailure)));
-    let Action::Process(process) = &plan.action;
+    let Action::Process(process) = &plan.action else {
+        panic!("no process: {:?}", plan.action)
+    };
     assert_eq!(process.timeout, Some(Duration::from_secs(5)));
     // What the defaults say of instants and of restarts is for others.
     let text = "[defaults]\njitter = '5s'\nrestart = 'always'\ncatch_up = 'all'\n\

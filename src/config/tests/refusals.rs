@@ -9,10 +9,8 @@ use crate::config::words;
 /// A job that has what it needs but for `line`.
 fn job(line: &str) -> String {
     let schedule = ["on =", "after ="].iter().all(|key| !line.starts_with(key));
-    let action = !line.starts_with("http =");
     let schedule = if schedule { "every = '1d'\n" } else { "" };
-    let action = if action { "command = ['true']\n" } else { "" };
-    format!("[jobs.a]\n{schedule}{action}{line}\n")
+    format!("[jobs.a]\n{schedule}command = ['true']\n{line}\n")
 }
 
 /// A configuration in which `line` stands in `section`.

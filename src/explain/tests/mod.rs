@@ -196,6 +196,7 @@ pub fn fire(at: &str) -> Run {
         attempts: 1,
         exit_code: Some(0),
         signal: None,
+        http_status: None,
         reason: None,
         params: std::collections::BTreeMap::new(),
         node: "here".into(),

@@ -9,17 +9,18 @@ use crate::store::StoredOutput;
 
 const INSERT_RUN: &str = "
 INSERT INTO runs (id, job, status, trigger, scheduled_at, last_scheduled_at, count, due_at,
-    queued_at, retry_at, started_at, finished_at, attempts, exit_code, signal, reason, params,
-    node, requested_by)
+    queued_at, retry_at, started_at, finished_at, attempts, exit_code, signal, http_status, reason,
+    params, node, requested_by)
 VALUES (:id, :job, :status, :trigger, :scheduled_at, :last_scheduled_at, :count, :due_at,
-    :queued_at, :retry_at, :started_at, :finished_at, :attempts, :exit_code, :signal, :reason,
-    :params, :node, :requested_by)
+    :queued_at, :retry_at, :started_at, :finished_at, :attempts, :exit_code, :signal, :http_status,
+    :reason, :params, :node, :requested_by)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, trigger = excluded.trigger,
     last_scheduled_at = excluded.last_scheduled_at, count = excluded.count,
     due_at = excluded.due_at, queued_at = excluded.queued_at, retry_at = excluded.retry_at,
     started_at = excluded.started_at,
     finished_at = excluded.finished_at, attempts = excluded.attempts,
-    exit_code = excluded.exit_code, signal = excluded.signal, reason = excluded.reason,
+    exit_code = excluded.exit_code, signal = excluded.signal, http_status = excluded.http_status,
+    reason = excluded.reason,
     params = excluded.params, node = excluded.node, requested_by = excluded.requested_by";
 
 /// What says that a process ran, and how that ended, does not give way to what says less.
@@ -120,6 +121,7 @@ fn insert_run(connection: &Connection, run: &Run, statement: &str) -> rusqlite::
             ":attempts": run.attempts,
             ":exit_code": run.exit_code,
             ":signal": run.signal,
+            ":http_status": run.http_status,
             ":reason": run.reason.as_ref().map(|reason| &reason.0),
             ":params": Json(&run.params),
             ":node": run.node,
@@ -144,12 +146,12 @@ pub(super) fn put_attempt(connection: &Connection, it: &Attempt) -> rusqlite::Re
     connection
         .prepare_cached(
             "INSERT INTO attempts (run, number, status, started_at, finished_at, pid, exit_code,
-                 signal, reason)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1)
+                 signal, http_status, reason)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1)
              ON CONFLICT (run, number) DO UPDATE SET status = excluded.status,
                  started_at = excluded.started_at, finished_at = excluded.finished_at,
                  pid = excluded.pid, exit_code = excluded.exit_code, signal = excluded.signal,
-                 reason = excluded.reason",
+                 http_status = excluded.http_status, reason = excluded.reason",
         )?
         .execute(params![
             Text(it.run),
@@ -160,6 +162,7 @@ pub(super) fn put_attempt(connection: &Connection, it: &Attempt) -> rusqlite::Re
             it.pid,
             it.exit_code,
             it.signal,
+            it.http_status,
             it.reason.as_ref().map(|reason| &reason.0),
         ])
 }

@@ -12,7 +12,7 @@ use crate::job::{Attempt, JobFlags, JobName, Reason, Run, RunId, Span, Status, T
 /// The columns that [`run`] reads, by name.
 pub(super) const RUN_COLUMNS: &str = "seq, id, job, status, trigger, scheduled_at, \
      last_scheduled_at, count, due_at, queued_at, retry_at, started_at, finished_at, attempts, \
-     exit_code, signal, reason, params, node, requested_by";
+     exit_code, signal, http_status, reason, params, node, requested_by";
 
 /// The columns that [`flags`] reads, by name.
 pub(super) const FLAG_COLUMNS: &str = "job, decided_through, \
@@ -136,6 +136,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         attempts: row.get("attempts")?,
         exit_code: row.get("exit_code")?,
         signal: row.get("signal")?,
+        http_status: row.get("http_status")?,
         reason: row.get::<_, Option<String>>("reason")?.map(Reason),
         params: row.get::<_, Json<_>>("params")?.0,
         node: row.get("node")?,
@@ -158,6 +159,7 @@ pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         pid: row.get("pid")?,
         exit_code: row.get("exit_code")?,
         signal: row.get("signal")?,
+        http_status: row.get("http_status")?,
         reason: row.get::<_, Option<String>>("reason")?.map(Reason),
     })
 }

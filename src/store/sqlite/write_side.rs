@@ -268,6 +268,7 @@ mod tests {
             attempts: 0,
             exit_code: None,
             signal: None,
+            http_status: None,
             reason: None,
             params: std::collections::BTreeMap::new(),
             node: String::new(),

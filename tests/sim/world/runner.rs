@@ -70,7 +70,7 @@ impl World {
             let started = Input::Started {
                 run,
                 attempt,
-                pid: 1,
+                pid: Some(1),
                 at,
             };
             self.plan_in(spawned, Happening::News(started));
