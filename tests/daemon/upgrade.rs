@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::daemon::{Daemon, Place, Row, assert_each_second_once, jobs, wait_until};
 use super::http::Door;
+use crate::web::{Server, answer};
 
 /// Runs until it is let go, and says what it sees.
 const PATIENT: &str = r#"
@@ -308,4 +309,128 @@ fn after_kill_9_of_the_next_version_nothing_of_the_old_runs_is_left() {
     let _daemon = place.start();
     assert_eq!(place.processes(), Vec::<u32>::new());
     assert_eq!(the_run(&place, "patient").status, "lost");
+}
+
+#[test]
+fn upgraded_in_the_middle_of_everything_that_jobs_do_to_a_daemon() {
+    // What comes first belongs to the table [defaults].
+    let jobs = r#"
+        output = { max_bytes = "64KiB", keep = "both" }
+        kill_timeout = "200ms"
+        [pools.default]
+        slots = 1000
+        [jobs.flood]
+        every = "1000d"
+        shell = 'exec 2> /dev/null; yes "a line as long as any" & P=$!; eval "$GO"; kill $P; wait $P; echo; echo the end'
+        [jobs.double-fork]
+        every = "1000d"
+        shell = '(setsid sh -c "sleep 1000 & sleep 1000" > /dev/null 2>&1 &); eval "$GO"'
+        [jobs.holds-the-pipe]
+        every = "1000d"
+        shell = 'sleep 1000 & eval "$GO"; echo over'
+        [jobs.closes-its-pipes]
+        every = "1000d"
+        shell = 'exec > /dev/null 2>&1; eval "$GO"; exit 5'
+        [jobs.hears-nothing]
+        every = "1000d"
+        timeout = "4s"
+        shell = 'trap "" TERM; while :; do sleep 0.05; done'
+        [jobs.escapes]
+        every = "1000d"
+        shell = 'printf "\033[2J\377"; eval "$GO"; printf "\303"; sleep 0.1; printf "\244\n"'
+        [jobs.many]
+        every = "1000d"
+        concurrency_policy = "allow"
+        shell = 'eval "$GO"; echo "$PUNCTUAL_RUN_ID" >> $PLACE/many'
+        "#;
+    let go = "while [ ! -e $PLACE/go ]; do sleep 0.05; done";
+    let (place, program) = place_with_program(&jobs.replace("eval \"$GO\"", go));
+    let mut daemon = start(&place, &program);
+    let single = [
+        "flood",
+        "double-fork",
+        "holds-the-pipe",
+        "closes-its-pipes",
+        "hears-nothing",
+        "escapes",
+    ];
+    for job in single {
+        trigger(&place, job);
+    }
+    for _ in 0..100 {
+        trigger(&place, "many");
+    }
+    for _ in 0..3 {
+        upgrade(&mut daemon);
+    }
+    std::fs::write(place.path("go"), "").unwrap();
+    let end = |job| {
+        let row = ended(&place, job);
+        (row.status, row.reason)
+    };
+    let succeeded = ("succeeded".to_owned(), None);
+    for job in ["flood", "double-fork", "holds-the-pipe", "escapes"] {
+        assert_eq!(end(job), succeeded, "{job}");
+    }
+    assert_eq!(end("closes-its-pipes").0, "failed");
+    assert_eq!(end("hears-nothing").0, "timed_out");
+    let flood = output_of(&place, "flood");
+    let tail = &flood[flood.len().saturating_sub(200)..];
+    assert!(flood.ends_with("the end\n"), "{tail:?}");
+    assert!(flood.len() < 66 << 10 && flood.contains("bytes left out here"));
+    assert!(output_of(&place, "holds-the-pipe").ends_with("over\n"));
+    wait_until("a hundred ends", || {
+        (place.lines("many").len() == 100).then_some(())
+    });
+    assert!(place.counts("many").values().all(|&times| times == 1));
+    wait_until("the end of every process", || {
+        place.processes().is_empty().then_some(())
+    });
+    let rows = place.rows();
+    let many = rows.iter().filter(|row| row.job == "many");
+    assert_eq!(many.filter(|row| row.status == "succeeded").count(), 100);
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn a_request_is_waited_for_and_dropped_when_the_grace_is_over() {
+    let (let_go, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let server = Server::start(move |asked, wire| {
+        if asked.path == "/waits" {
+            // Until the test lets it go, or has ended.
+            let _ = gate.lock().unwrap().recv();
+        }
+        answer(wire, "200 OK", "done")
+    });
+    let url = server.url("");
+    let place = Place::new(&format!(
+        "[scheduler]\nshutdown_grace = '4s'\n\
+         [jobs.waits]\nevery = '1000d'\nhttp = {{ url = '{url}/waits' }}\n\
+         [jobs.tick]\nevery = '200ms'\ncommand = ['true']\n"
+    ));
+    let mut daemon = place.start();
+    trigger(&place, "waits");
+    wait_until("the request", || (!server.asked().is_empty()).then_some(()));
+    daemon.signal(Signal::USR2);
+    daemon.wait_for_log("the next version takes over");
+    // Meanwhile everything goes on.
+    let ticks = |place: &Place| place.rows().iter().filter(|row| row.job == "tick").count();
+    let before = ticks(&place);
+    wait_until("fires", || (ticks(&place) > before + 2).then_some(()));
+    let_go.send(()).unwrap();
+    daemon.wait_for_log("took over");
+    daemon.wait_for_log("ready");
+    assert_eq!(the_run(&place, "waits").status, "succeeded");
+
+    trigger(&place, "waits");
+    wait_until("the request", || (server.asked().len() > 1).then_some(()));
+    upgrade(&mut daemon);
+    let rows = place.rows();
+    let mut dropped = rows.iter().filter(|row| row.status == "cancelled");
+    let reason = dropped.next().unwrap().reason.clone().unwrap();
+    assert!(
+        reason.starts_with("shutdown") && reason.contains("may have acted"),
+        "{reason}"
+    );
 }
