@@ -127,6 +127,7 @@ impl Driver {
                 run,
                 attempt,
                 end,
+                figures,
                 output,
                 at,
                 ..
@@ -137,6 +138,7 @@ impl Driver {
                         run,
                         attempt,
                         end,
+                        figures,
                         at,
                     },
                     vec![stored],

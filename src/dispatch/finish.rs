@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::active::{Live, Phase};
 use super::out::Out;
 use super::{Dispatcher, view};
-use crate::job::{Attempt, AttemptEnd, Reason, RunId, Status, StopCause, Write};
+use crate::job::{Attempt, AttemptEnd, Figures, Reason, RunId, Status, StopCause, Write};
 
 impl Dispatcher {
     /// An attempt's process runs.
@@ -47,7 +47,7 @@ impl Dispatcher {
         &mut self,
         id: RunId,
         number: u32,
-        end: AttemptEnd,
+        (end, figures): (AttemptEnd, Figures),
         at: Timestamp,
         now: Timestamp,
         out: &mut Out,
@@ -74,6 +74,7 @@ impl Dispatcher {
         attempt.exit_code = verdict.code;
         attempt.signal = verdict.signal;
         attempt.reason = verdict.reason.map(Reason::new);
+        attempt.figures = figures;
         live.began = live.began.or(Some(attempt.started_at));
         live.run.exit_code = attempt.exit_code;
         live.run.signal = attempt.signal;
@@ -153,6 +154,7 @@ fn unended(run: RunId, number: u32, at: Timestamp) -> Attempt {
         exit_code: None,
         signal: None,
         reason: None,
+        figures: Figures::default(),
     }
 }
 

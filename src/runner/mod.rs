@@ -40,7 +40,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
-use crate::job::{AttemptEnd, JobName, Process, RunId, StopCause};
+use crate::job::{AttemptEnd, Figures, JobName, Process, RunId, StopCause};
 use attempt::{Live, Order};
 use cannot_start::CannotStart;
 use output::Capture;
@@ -98,6 +98,8 @@ pub enum Report {
         attempt: u32,
         /// How it ended.
         end: AttemptEnd,
+        /// What it took.
+        figures: Figures,
         /// What is kept of its output.
         output: CapturedOutput,
         /// When its program was executed; none when it was not.

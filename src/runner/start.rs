@@ -16,7 +16,7 @@ use super::hand_over::HandedAttempt;
 use super::redact::Secrets;
 use super::{Report, Shared, command, family, spawn};
 use crate::clock;
-use crate::job::AttemptEnd;
+use crate::job::{AttemptEnd, Figures};
 
 /// Starts an attempt's process and has it watched, or reports why there is none.
 pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
@@ -41,7 +41,7 @@ pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
 /// Reports an attempt that has no process.
 pub(super) async fn never_ran(shared: Arc<Shared>, live: Arc<Live>, end: AttemptEnd) {
     shared.over(&live);
-    let ended = ended(&live, end, None);
+    let ended = ended(&live, (end, Figures::default()), None);
     shared.report(ended).await;
 }
 
@@ -111,11 +111,16 @@ async fn see_through(
     }
 }
 
-fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report {
+fn ended(
+    live: &Live,
+    (end, figures): (AttemptEnd, Figures),
+    started_at: Option<Timestamp>,
+) -> Report {
     Report::Ended {
         run: live.launch.run,
         attempt: live.launch.attempt,
         end,
+        figures,
         output: live.output(),
         started_at,
         at: clock::now(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use punctual::clock;
 use punctual::job::{
-    AttemptEnd, CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal,
+    AttemptEnd, CommandLine, Figures, JobName, KeepOutput, OutputLimits, Process, RunId, Signal,
 };
 use punctual::runner::{CapturedOutput, Launch, Marks, Report, Runner};
 
@@ -92,6 +92,7 @@ pub struct Running {
 #[derive(Debug)]
 pub struct Ended {
     pub end: AttemptEnd,
+    pub figures: Figures,
     pub output: CapturedOutput,
     pub started: bool,
 }
@@ -141,6 +142,7 @@ impl Running {
                 Report::Started { .. } => seen_start = true,
                 Report::Ended {
                     end,
+                    figures,
                     output,
                     started_at,
                     at,
@@ -151,6 +153,7 @@ impl Running {
                     let started = started_at.is_some();
                     return Ended {
                         end,
+                        figures,
                         output,
                         started,
                     };

@@ -144,12 +144,14 @@ pub(super) fn put_attempt(connection: &Connection, it: &Attempt) -> rusqlite::Re
     connection
         .prepare_cached(
             "INSERT INTO attempts (run, number, status, started_at, finished_at, pid, exit_code,
-                 signal, reason)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1)
+                 signal, reason, cpu_usec, max_rss_bytes)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+             WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1)
              ON CONFLICT (run, number) DO UPDATE SET status = excluded.status,
                  started_at = excluded.started_at, finished_at = excluded.finished_at,
                  pid = excluded.pid, exit_code = excluded.exit_code, signal = excluded.signal,
-                 reason = excluded.reason",
+                 reason = excluded.reason, cpu_usec = excluded.cpu_usec,
+                 max_rss_bytes = excluded.max_rss_bytes",
         )?
         .execute(params![
             Text(it.run),
@@ -161,6 +163,8 @@ pub(super) fn put_attempt(connection: &Connection, it: &Attempt) -> rusqlite::Re
             it.exit_code,
             it.signal,
             it.reason.as_ref().map(|reason| &reason.0),
+            it.figures.cpu_usec.map(count),
+            it.figures.max_rss_bytes.map(count),
         ])
 }
 

@@ -9,6 +9,7 @@ pub(super) const APPLICATION_ID: i64 = 0x7075_6e63;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_policies.sql"),
+    include_str!("migrations/0003_figures.sql"),
 ];
 
 /// The newest format of a ledger that this version opens, and makes of older ones.
