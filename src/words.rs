@@ -59,6 +59,29 @@ pub fn took(seconds: f64) -> String {
     format!("{sign}{text}")
 }
 
+/// A number of bytes, to three digits: `3.2 MiB`, `48 MiB`.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "three digits of a number are shown"
+)]
+pub fn size(bytes: u64) -> String {
+    let mut amount = bytes as f64;
+    let mut unit = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        // What would be shown as 1000 and more.
+        if amount < 999.5 {
+            break;
+        }
+        amount /= 1024.0;
+        unit = larger;
+    }
+    if amount < 9.95 && unit != "B" {
+        format!("{amount:.1} {unit}")
+    } else {
+        format!("{amount:.0} {unit}")
+    }
+}
+
 /// An instant on the clock of a zone: `Mon 2026-11-23 02:30:00 +01:00`, with what there is of a
 /// fraction.
 pub fn clock_time(instant: Timestamp, zone: &TimeZone) -> String {
@@ -133,6 +156,22 @@ mod tests {
             (-0.5, "-500 ms"),
         ] {
             assert_eq!(took(seconds), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_fitting_unit() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 KiB"),
+            (3_400_000, "3.2 MiB"),
+            (52_428_800, "50 MiB"),
+            (1_047_900_000, "999 MiB"),
+            (1_048_500_000, "1.0 GiB"),
+            (5 << 50, "5120 TiB"),
+        ] {
+            assert_eq!(size(bytes), expected, "{bytes}");
         }
     }
 

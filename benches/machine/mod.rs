@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use punctual::dispatch::{Dispatcher, Effect, Input, Memory};
-use punctual::job::{AttemptEnd, ClaimOutcome, JobName, Plan, Pool, Write};
+use punctual::job::{AttemptEnd, ClaimOutcome, Figures, JobName, Plan, Pool, Write};
 
 /// The heartbeat comes at least this often: a dispatcher that hears nothing for longer has slept.
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(5);
@@ -154,6 +154,7 @@ impl<K: Keep> Machine<K> {
                         run,
                         attempt,
                         end,
+                        figures: Figures::default(),
                         at,
                     });
                     self.inbox.push(Input::Started {

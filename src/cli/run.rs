@@ -5,7 +5,7 @@ use super::clean::printable;
 use super::client::{ClientError, PROMPT};
 use super::table::{Cell, Column, sheet, table};
 use super::view::{View, show};
-use super::words::{away, clock_time, took};
+use super::words::{away, clock_time, size, took};
 use super::{Exit, outcome};
 use crate::api::wire::{Attempt, Run, RunDetail, Time};
 use crate::job::{RunId, Trigger};
@@ -42,7 +42,10 @@ fn text(detail: &RunDetail, view: &View) -> String {
     text.push_str(&facts(run, view));
     if !detail.attempt_list.is_empty() {
         let rows: Vec<_> = detail.attempt_list.iter().map(|it| row(it, view)).collect();
-        let columns = ["ATTEMPT", "STARTED", "TOOK", "PID", "STATUS"].map(Column::Cut);
+        let columns = [
+            "ATTEMPT", "STARTED", "TOOK", "CPU", "MEMORY", "PID", "STATUS",
+        ]
+        .map(Column::Cut);
         text.push('\n');
         text.push_str(&table(columns, &rows, view));
     }
@@ -91,7 +94,7 @@ fn facts(run: &Run, view: &View) -> String {
     )
 }
 
-fn row(attempt: &Attempt, view: &View) -> [Cell; 5] {
+fn row(attempt: &Attempt, view: &View) -> [Cell; 7] {
     let numbers = (attempt.exit_code, attempt.signal, attempt.http_status);
     let end = outcome::end(numbers, attempt.reason.as_ref());
     let end = end.map_or_else(String::new, |end| format!(": {end}"));
@@ -99,6 +102,8 @@ fn row(attempt: &Attempt, view: &View) -> [Cell; 5] {
         Cell::new(attempt.number.to_string()),
         Cell::new(away(attempt.started_at.0, view.now)),
         Cell::maybe(attempt.duration_s.map(took)),
+        Cell::maybe(attempt.cpu_seconds.map(took)),
+        Cell::maybe(attempt.max_rss_bytes.map(size)),
         Cell::maybe(attempt.pid.map(|pid| pid.to_string())),
         Cell::painted(
             format!("{}{end}", attempt.status),
@@ -118,7 +123,8 @@ mod tests {
         let attempt = json!({
             "number": 1, "status": "failed", "started_at": "2026-12-01T01:30:00.000812Z",
             "finished_at": "2026-12-01T01:30:01.000000Z", "duration_s": 1.0, "pid": 4711,
-            "exit_code": 3, "signal": null, "http_status": null, "reason": null });
+            "exit_code": 3, "signal": null, "http_status": null, "reason": null,
+            "cpu_seconds": 0.25, "max_rss_bytes": 52_428_800 });
         let again = json!({
             "number": 2, "status": "failed", "started_at": "2026-12-01T01:30:11.000000Z",
             "finished_at": "2026-12-01T01:30:11.000000Z", "duration_s": 0.0, "pid": null,

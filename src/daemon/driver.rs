@@ -130,6 +130,7 @@ impl Driver {
                 run,
                 attempt,
                 end,
+                figures,
                 output,
                 at,
                 ..
@@ -140,6 +141,7 @@ impl Driver {
                         run,
                         attempt,
                         end,
+                        figures,
                         at,
                     },
                     vec![stored],

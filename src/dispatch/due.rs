@@ -10,7 +10,7 @@ use super::out::Out;
 use super::spans::{Stretch, just_before};
 use super::waiting::Admission;
 use super::{Dispatcher, HORIZON, LEAD, Refusal, View, view};
-use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Reason, RunId, Status, Trigger};
+use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Figures, Reason, RunId, Status, Trigger};
 
 impl JobState {
     /// Decides everything that is due at `view.now`, then claims what comes next.
@@ -257,7 +257,7 @@ impl Dispatcher {
                 signal: None,
             };
             let attempt = live.run.attempts;
-            self.ended(id, attempt, end, now, now, out);
+            self.ended(id, attempt, (end, Figures::default()), now, now, out);
         } else if self.ending.is_some() {
             self.put_back(id, now, out);
         } else {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::active::{Live, Phase};
 use super::out::Out;
 use super::{Dispatcher, view};
-use crate::job::{Attempt, AttemptEnd, Reason, RunId, Status, StopCause, Write};
+use crate::job::{Attempt, AttemptEnd, Figures, Reason, RunId, Status, StopCause, Write};
 
 impl Dispatcher {
     /// An attempt runs.
@@ -47,7 +47,7 @@ impl Dispatcher {
         &mut self,
         id: RunId,
         number: u32,
-        end: AttemptEnd,
+        (end, figures): (AttemptEnd, Figures),
         at: Timestamp,
         now: Timestamp,
         out: &mut Out,
@@ -75,6 +75,7 @@ impl Dispatcher {
         attempt.signal = verdict.signal;
         attempt.http_status = verdict.http_status;
         attempt.reason = verdict.reason.map(Reason::new);
+        attempt.figures = figures;
         live.began = live.began.or(Some(attempt.started_at));
         live.run.exit_code = attempt.exit_code;
         live.run.signal = attempt.signal;
@@ -156,6 +157,7 @@ fn unended(run: RunId, number: u32, at: Timestamp) -> Attempt {
         signal: None,
         http_status: None,
         reason: None,
+        figures: Figures::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::job::{AttemptEnd, ClaimOutcome, JobName, Plan, Pool, RunId};
+use crate::job::{AttemptEnd, ClaimOutcome, Figures, JobName, Plan, Pool, RunId};
 
 /// Everything that can happen to the scheduler.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub enum Input {
         attempt: u32,
         /// How.
         end: AttemptEnd,
+        /// What it took.
+        figures: Figures,
         /// When.
         at: Timestamp,
     },

@@ -142,9 +142,10 @@ impl Dispatcher {
                 run,
                 attempt,
                 end,
+                figures,
                 at,
             } => {
-                self.ended(run, attempt, end, at, now, &mut out);
+                self.ended(run, attempt, (end, figures), at, now, &mut out);
             }
             Input::Command { id, by, command } => self.command(id, &by, command, now, &mut out),
             Input::Reload { plans, pools } => self.reload(plans, pools, now, &mut out),

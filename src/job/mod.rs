@@ -19,7 +19,7 @@ pub use name::{JobName, NameError};
 pub use plan::{Param, Plan, Pool};
 pub use policy::{CatchUp, CatchUpMode, ConcurrencyPolicy};
 pub use retry::Retry;
-pub use run::{Attempt, AttemptEnd, Reason, Run, Span, Status, StopCause, Trigger};
+pub use run::{Attempt, AttemptEnd, Figures, Reason, Run, Span, Status, StopCause, Trigger};
 pub use run_id::RunId;
 pub use when::{Restart, Upstream, When};
 pub use write::{ClaimOutcome, JobFlags, Write};

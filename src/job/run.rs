@@ -214,6 +214,18 @@ pub struct Attempt {
     pub http_status: Option<u16>,
     /// Why, where the status alone does not say.
     pub reason: Option<Reason>,
+    /// What it took.
+    #[serde(default)]
+    pub figures: Figures,
+}
+
+/// What an attempt took of the machine, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Processor time in microseconds, that of all its processors added up.
+    pub cpu_usec: Option<u64>,
+    /// The most memory it had at once.
+    pub max_rss_bytes: Option<u64>,
 }
 
 /// Why the runner was told to stop an attempt.

@@ -22,7 +22,7 @@ use super::redact::{Redactor, Secrets};
 use super::tree::{self, Leader, Stat};
 use super::{Key, Launch, spawn};
 use crate::clock;
-use crate::job::{Action, AttemptEnd, Process, StopCause};
+use crate::job::{Action, AttemptEnd, Figures, Process, StopCause};
 
 /// The pause before a descriptor that the system had no room for is asked for again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
@@ -244,7 +244,7 @@ impl Attempt {
     /// Reads output and keeps the time until the main process is over. Its zombie stays: as long as
     /// nobody waits for it, its number can name no other process, session or group. None: it is to be
     /// handed over as it is.
-    pub(super) async fn run(&mut self) -> Option<AttemptEnd> {
+    pub(super) async fn run(&mut self) -> Option<(AttemptEnd, Figures)> {
         let status = loop {
             tokio::select! {
                 biased;
@@ -260,7 +260,7 @@ impl Attempt {
         self.stdout.finish(&self.live.capture);
         self.stderr.finish(&self.live.capture);
         self.is_over = true;
-        Some(self.meaning(status))
+        Some((self.meaning(status), self.figures()))
     }
 
     /// Stops what the main process left behind, as in a timeout; then lets its number go. Says
@@ -357,6 +357,17 @@ impl Attempt {
                 && let Err(why) = member.signal(signal)
             {
                 warn(member.pid, &why);
+            }
+        }
+    }
+
+    /// What the main process, which is over, and the children that it waited for took.
+    fn figures(&self) -> Figures {
+        match spawn::usage(self.exit.get_ref().as_fd()) {
+            Ok(figures) => figures,
+            Err(why) => {
+                tracing::warn!(pid = self.leader.pid, %why, "what a run took cannot be known");
+                Figures::default()
             }
         }
     }

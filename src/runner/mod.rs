@@ -43,7 +43,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
-use crate::job::{Action, AttemptEnd, JobName, RunId, StopCause};
+use crate::job::{Action, AttemptEnd, Figures, JobName, RunId, StopCause};
 use attempt::{Live, Order};
 use cannot_start::CannotStart;
 use output::Capture;
@@ -104,6 +104,8 @@ pub enum Report {
         attempt: u32,
         /// How it ended.
         end: AttemptEnd,
+        /// What it took.
+        figures: Figures,
         /// What is kept of its output.
         output: CapturedOutput,
         /// When its program was executed or its request sent; none when it was not.

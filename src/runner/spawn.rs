@@ -23,6 +23,8 @@ use rustix::process::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::job::Figures;
+
 /// Everything that an exec takes, as the kernel wants it.
 #[derive(Debug)]
 pub(super) struct Image {
@@ -66,6 +68,59 @@ pub(super) fn spawn(image: &Image, stdio: [BorrowedFd<'_>; 3]) -> io::Result<Pid
         )
     })?;
     Pid::from_raw(pid).ok_or_else(|| io::Error::other("posix_spawn gave no process id"))
+}
+
+/// What a process that is over, and the children that it waited for, took. It stays a zombie.
+///
+/// A process is begun in the memory of the daemon, and the kernel counts the peak of that as its own.
+/// So what does not go beyond the daemon's peak is not known.
+pub(super) fn usage(exit: BorrowedFd<'_>) -> io::Result<Figures> {
+    let mut status = MaybeUninit::<libc::siginfo_t>::uninit();
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both pointers are valid for the call, and point at the structs that the kernel fills in;
+    // zeroes are a valid `rusage`, should it not do so. Only the system call itself has the last argument.
+    let usage = unsafe {
+        let answer = libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PIDFD,
+            exit.as_raw_fd(),
+            status.as_mut_ptr(),
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+            usage.as_mut_ptr(),
+        );
+        if answer != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        usage.assume_init()
+    };
+    let peak = bytes(usage.ru_maxrss);
+    Ok(Figures {
+        cpu_usec: Some(microseconds(usage.ru_utime) + microseconds(usage.ru_stime)),
+        max_rss_bytes: (peak > own_peak()).then_some(peak),
+    })
+}
+
+/// The most memory that the daemon had at once.
+fn own_peak() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for the call; zeroes are a valid `rusage`. It cannot fail for the
+    // process itself.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    bytes(usage.ru_maxrss)
+}
+
+/// The kernel counts peaks in units of 1,024 bytes.
+fn bytes(peak: libc::c_long) -> u64 {
+    u64::try_from(peak).unwrap_or_default().saturating_mul(1024)
+}
+
+fn microseconds(time: libc::timeval) -> u64 {
+    let whole = u64::try_from(time.tv_sec).unwrap_or_default();
+    let rest = u64::try_from(time.tv_usec).unwrap_or_default();
+    whole.saturating_mul(1_000_000).saturating_add(rest)
 }
 
 /// Has the current runtime say when a descriptor becomes readable. Gives it back where the system

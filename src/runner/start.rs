@@ -16,7 +16,7 @@ use super::hand_over::HandedAttempt;
 use super::redact::Secrets;
 use super::{Report, Shared, command, family, http, spawn};
 use crate::clock;
-use crate::job::{Action, AttemptEnd, Process};
+use crate::job::{Action, AttemptEnd, Figures, Process};
 
 /// Starts an attempt's process and has it watched, or reports why there is none.
 pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
@@ -55,7 +55,7 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Result<(), CannotStart> {
 /// Reports an attempt that has no process.
 pub(super) async fn never_ran(shared: Arc<Shared>, live: Arc<Live>, end: AttemptEnd) {
     shared.over(&live);
-    let ended = ended(&live, end, None);
+    let ended = ended(&live, (end, Figures::default()), None);
     shared.report(ended).await;
 }
 
@@ -132,12 +132,17 @@ async fn see_through(
     }
 }
 
-/// The report of an attempt's end, which is now.
-pub(super) fn ended(live: &Live, end: AttemptEnd, started_at: Option<Timestamp>) -> Report {
+/// The report of an attempt's end, which is now, and of what it took.
+pub(super) fn ended(
+    live: &Live,
+    (end, figures): (AttemptEnd, Figures),
+    started_at: Option<Timestamp>,
+) -> Report {
     Report::Ended {
         run: live.launch.run,
         attempt: live.launch.attempt,
         end,
+        figures,
         output: live.output(),
         started_at,
         at: clock::now(),

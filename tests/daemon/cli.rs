@@ -61,6 +61,26 @@ fn by_hand(name: &str, shell: &str) -> String {
 }
 
 #[test]
+fn what_an_attempt_took_is_told() {
+    let line = "while read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system _ </proc/$$/stat && \
+                [ $((user + system)) -lt 25 ]; do :; done; \
+                dd if=/dev/zero of=/dev/null bs=200M count=1; exit 0";
+    let place = Place::new(&by_hand("busy", line));
+    let _daemon = place.start();
+    ended(&punctual(&place, &["trigger", "busy", "--wait"]));
+    let runs = json(&place, &["runs"]);
+    let id = runs["items"][0]["id"].as_str().unwrap();
+    let attempt = &json(&place, &["run", id])["attempt_list"][0];
+    let processor = attempt["cpu_seconds"].as_f64().unwrap();
+    assert!((0.24..20.0).contains(&processor), "{attempt}");
+    let memory = attempt["max_rss_bytes"].as_u64().unwrap();
+    assert!((200 << 20..400 << 20).contains(&memory), "{attempt}");
+    let text = said(&place, &["run", id]);
+    assert!(text.contains("CPU") && text.contains("MEMORY"), "{text}");
+    assert!(text.contains(" MiB  "), "{text}");
+}
+
+#[test]
 fn jobs_and_runs_are_listed() {
     let place = Place::new(&(by_hand("one", "echo hello") + &by_hand("two", "true")));
     let _daemon = place.start();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use punctual::clock;
 use punctual::job::{
-    Action, AttemptEnd, CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal,
+    Action, AttemptEnd, CommandLine, Figures, JobName, KeepOutput, OutputLimits, Process, RunId,
+    Signal,
 };
 use punctual::runner::{CapturedOutput, Launch, Marks, Report, Runner};
 
@@ -92,6 +93,7 @@ pub struct Running {
 #[derive(Debug)]
 pub struct Ended {
     pub end: AttemptEnd,
+    pub figures: Figures,
     pub output: CapturedOutput,
     pub started: bool,
 }
@@ -146,6 +148,7 @@ impl Running {
                 Report::Started { .. } => seen_start = true,
                 Report::Ended {
                     end,
+                    figures,
                     output,
                     started_at,
                     at,
@@ -156,6 +159,7 @@ impl Running {
                     let started = started_at.is_some();
                     return Ended {
                         end,
+                        figures,
                         output,
                         started,
                     };

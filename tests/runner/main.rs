@@ -5,6 +5,7 @@ mod desk;
 
 mod crash;
 mod ends;
+mod figures;
 mod http;
 mod outputs;
 mod surroundings;

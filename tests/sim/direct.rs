@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use punctual::dispatch::{Command, Effect, Input, PoolView, check_params};
-use punctual::job::{AttemptEnd, ClaimOutcome, EventKind, Pool, RunId, Status};
+use punctual::job::{AttemptEnd, ClaimOutcome, EventKind, Figures, Pool, RunId, Status};
 
 use crate::words::{job, job_name, time};
 use crate::world::World;
@@ -189,6 +189,7 @@ fn what_fails_by_itself_after_it_was_told_to_stop_is_not_tried_again() {
         run,
         attempt: 1,
         end: AttemptEnd::Exited { code: 1, ok: false },
+        figures: Figures::default(),
         at: world.now(),
     });
     let daemon = world.daemon.as_ref().unwrap();
@@ -209,6 +210,7 @@ fn what_fails_by_itself_as_its_total_timeout_stops_it_has_that_reason() {
         run,
         attempt: 1,
         end: AttemptEnd::Exited { code: 1, ok: false },
+        figures: Figures::default(),
         at: time("12:00:02.9"),
     });
     until(&mut world, 5.0);

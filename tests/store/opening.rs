@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use punctual::job::{Status, Write};
+use punctual::job::{Figures, Status, Write};
 use punctual::store::{Ledger, Reader, Retention, RunFilter, StoreError};
 use tempfile::TempDir;
 
@@ -224,7 +224,9 @@ async fn a_ledger_of_the_first_format_is_brought_up_to_date_with_all_that_is_in_
         INSERT INTO schedules VALUES ('a', 0, NULL,
             '{\"rule\":{\"every\":{\"secs\":5,\"nanos\":0}},\"timezone\":\"UTC\",\"start\":null,\"end\":null}');
         INSERT INTO runs VALUES (1, '00000000-0000-8000-8000-000000000001', 'a', 'queued', 'manual',
-            5000000, NULL, NULL, 5000000, 5000000, NULL, NULL, 0, NULL, NULL, NULL, '{}', 'n', 'ann', 0);";
+            5000000, NULL, NULL, 5000000, 5000000, NULL, NULL, 0, NULL, NULL, NULL, '{}', 'n', 'ann', 0);
+        INSERT INTO attempts VALUES ('00000000-0000-8000-8000-000000000001', 1, 'failed', 5000000, 6000000,
+            77, 1, NULL, NULL);";
     vandalise(
         &path,
         &format!(
@@ -243,6 +245,12 @@ async fn a_ledger_of_the_first_format_is_brought_up_to_date_with_all_that_is_in_
     assert_eq!(
         (recovered.live.len(), recovered.live[0].retry_at),
         (1, None)
+    );
+    let attempts = ledger.reader().attempts(recovered.live[0].id).await;
+    let attempts = attempts.unwrap();
+    assert_eq!(
+        (attempts[0].exit_code, attempts[0].figures),
+        (Some(1), Figures::default())
     );
     drop(ledger);
 }

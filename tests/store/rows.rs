@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use punctual::job::{Attempt, JobFlags, Reason, Run, RunId, Span, Status, Trigger, Write};
+use punctual::job::{Attempt, Figures, JobFlags, Reason, Run, RunId, Span, Status, Trigger, Write};
 use punctual::schedule::{Rule, ScheduleSpec};
 use punctual::store::StoredOutput;
 
@@ -76,6 +76,10 @@ pub fn attempt(run: RunId, number: u32, status: Status) -> Attempt {
         signal: None,
         http_status: Some(599),
         reason: Some(Reason::new("why")),
+        figures: Figures {
+            cpu_usec: Some(1_500_000),
+            max_rss_bytes: status.is_final().then_some(50 << 20),
+        },
     }
 }
 

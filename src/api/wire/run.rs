@@ -1,6 +1,7 @@
 //! Runs and attempts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,8 @@ pub struct Attempt {
     pub(crate) signal: Option<i32>,
     pub(crate) http_status: Option<u16>,
     pub(crate) reason: Option<job::Reason>,
+    pub(crate) cpu_seconds: Option<f64>,
+    pub(crate) max_rss_bytes: Option<u64>,
 }
 
 impl From<job::Attempt> for Attempt {
@@ -105,6 +108,11 @@ impl From<job::Attempt> for Attempt {
             signal: attempt.signal,
             http_status: attempt.http_status,
             reason: attempt.reason,
+            cpu_seconds: attempt
+                .figures
+                .cpu_usec
+                .map(|usec| Duration::from_micros(usec).as_secs_f64()),
+            max_rss_bytes: attempt.figures.max_rss_bytes,
         }
     }
 }

@@ -22,7 +22,7 @@ use super::output::{Capture, Stream};
 use super::redact::Redactor;
 use super::{Report, Shared, start};
 use crate::clock;
-use crate::job::{AttemptEnd, Expected, HttpCall, StopCause};
+use crate::job::{AttemptEnd, Expected, Figures, HttpCall, StopCause};
 use crate::schedule::format_duration;
 use expected::Search;
 use trouble::About;
@@ -65,7 +65,7 @@ pub(super) async fn run(
             .end()
             .await;
         // Made at once, so that it carries the time of the end and not that of a free place.
-        start::ended(&live, end, Some(at))
+        start::ended(&live, (end, Figures::default()), Some(at))
     };
     let (ended, ()) = tokio::join!(asked, shared.report(started));
     shared.report(ended).await;

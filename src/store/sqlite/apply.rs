@@ -146,12 +146,14 @@ pub(super) fn put_attempt(connection: &Connection, it: &Attempt) -> rusqlite::Re
     connection
         .prepare_cached(
             "INSERT INTO attempts (run, number, status, started_at, finished_at, pid, exit_code,
-                 signal, http_status, reason)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1)
+                 signal, http_status, reason, cpu_usec, max_rss_bytes)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+             WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1)
              ON CONFLICT (run, number) DO UPDATE SET status = excluded.status,
                  started_at = excluded.started_at, finished_at = excluded.finished_at,
                  pid = excluded.pid, exit_code = excluded.exit_code, signal = excluded.signal,
-                 http_status = excluded.http_status, reason = excluded.reason",
+                 http_status = excluded.http_status, reason = excluded.reason,
+                 cpu_usec = excluded.cpu_usec, max_rss_bytes = excluded.max_rss_bytes",
         )?
         .execute(params![
             Text(it.run),
@@ -164,6 +166,8 @@ pub(super) fn put_attempt(connection: &Connection, it: &Attempt) -> rusqlite::Re
             it.signal,
             it.http_status,
             it.reason.as_ref().map(|reason| &reason.0),
+            it.figures.cpu_usec.map(count),
+            it.figures.max_rss_bytes.map(count),
         ])
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::job::{Attempt, JobFlags, JobName, Reason, Run, RunId, Span, Status, Trigger};
+use crate::job::{Attempt, Figures, JobFlags, JobName, Reason, Run, RunId, Span, Status, Trigger};
 
 /// The columns that [`run`] reads, by name.
 pub(super) const RUN_COLUMNS: &str = "seq, id, job, status, trigger, scheduled_at, \
@@ -113,6 +113,11 @@ fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<Micros>>(column)?.map(|at| at.0))
 }
 
+/// The optional count of a column.
+fn amount(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(i64::unsigned_abs))
+}
+
 /// A count as the database keeps it.
 pub(super) fn count(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -161,6 +166,10 @@ pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         signal: row.get("signal")?,
         http_status: row.get("http_status")?,
         reason: row.get::<_, Option<String>>("reason")?.map(Reason),
+        figures: Figures {
+            cpu_usec: amount(row, "cpu_usec")?,
+            max_rss_bytes: amount(row, "max_rss_bytes")?,
+        },
     })
 }
 

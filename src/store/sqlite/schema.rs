@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_policies.sql"),
     include_str!("migrations/0003_http_status.sql"),
+    include_str!("migrations/0004_figures.sql"),
 ];
 
 /// The newest format of a ledger that this version opens, and makes of older ones.

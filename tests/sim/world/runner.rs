@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use punctual::dispatch::{Input, Start};
-use punctual::job::{AttemptEnd, ConcurrencyPolicy, RunId, StopCause, Trigger};
+use punctual::job::{AttemptEnd, ConcurrencyPolicy, Figures, RunId, StopCause, Trigger};
 
 use super::{Behaviour, Happening, Process, World};
 
@@ -96,6 +96,7 @@ impl World {
             run,
             attempt,
             end,
+            figures: Figures::default(),
             at,
         };
         self.plan_in(after, Happening::News(ended));
