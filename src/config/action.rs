@@ -49,6 +49,7 @@ pub(super) fn read(
     let process = Process {
         // A missing command is told already; the rest is read before anything is given up.
         command: command.clone().unwrap_or(CommandLine::Shell(String::new())),
+        terms: super::terms::read(fields, ground.environment, complaints),
         working_dir,
         env: env(fields, ground, complaints),
         env_file,

@@ -5,7 +5,8 @@
 //! output, keeps the timeout, waits for the end and stops what is left. Each launch is answered by
 //! exactly one [`Report::Ended`], and by a [`Report::Started`] before it if there was a process.
 //!
-//! Another kind of action gets its own file beside `attempt`; limits and users belong into `spawn`.
+//! Another kind of action gets its own file beside `attempt`; what a
+//! process has otherwise than the daemon (its user, its limits) is done in `stage`.
 
 mod attempt;
 mod cannot_start;
@@ -23,6 +24,8 @@ mod pipe;
 mod redact;
 mod spawn;
 mod spawner;
+mod stage;
+mod stage_orders;
 mod start;
 mod successor;
 mod tree;
@@ -51,6 +54,8 @@ pub use hand_over::{HandedAttempt, Record};
 pub use leftovers::{Cleared, kill_leftovers};
 pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
 pub use output::{CapturedOutput, LeftOut, Stream};
+pub use stage::{STAGE, act as act_on_stage};
+pub use stage_orders::Stage;
 pub use successor::Successor;
 pub use tree::Leader;
 
@@ -158,6 +163,7 @@ struct Shared {
     /// The daemon's environment at its start.
     environment: BTreeMap<OsString, OsString>,
     null: OwnedFd,
+    stage: Stage,
     /// The limit on open files that processes are given: the daemon's own before it was raised.
     open_files: Rlimit,
     live: Mutex<HashMap<Key, Arc<Live>>>,
@@ -184,6 +190,21 @@ impl Runner {
         io: tokio::runtime::Handle,
         handed_over: Vec<HandedAttempt>,
     ) -> Result<Self, RunnerError> {
+        let stage = Stage::of_process().map_err(|why| RunnerError::System {
+            what: "/proc/self/exe",
+            why,
+        })?;
+        Self::start_with_stage(stage, marks, reports, io, handed_over)
+    }
+
+    /// As [`Runner::start`], with the stage of another program than this one.
+    pub fn start_with_stage(
+        stage: Stage,
+        marks: Marks,
+        reports: mpsc::Sender<Report>,
+        io: tokio::runtime::Handle,
+        handed_over: Vec<HandedAttempt>,
+    ) -> Result<Self, RunnerError> {
         check_system()?;
         let start = |doing| move |why| RunnerError::Start { doing, why };
         let null = std::fs::File::options()
@@ -195,6 +216,7 @@ impl Runner {
             reports,
             environment: std::env::vars_os().collect(),
             null: null.into(),
+            stage,
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),

@@ -131,7 +131,7 @@ fn process(shared: &Shared, live: &Live) -> Result<(Child, Timestamp), CannotSta
         ("PUNCTUAL_ATTEMPT", launch.attempt.to_string()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));
-    let facts = launch.facts.iter().cloned().chain(own);
+    let facts = launch.facts.iter().cloned().chain(own.clone());
     let mut environment = Environment::of(&launch.process, &shared.environment, facts)?;
     let secrets = Secrets::new(std::mem::take(&mut environment.secrets));
     let image = command::image(&launch.process, &environment)?;
@@ -144,10 +144,19 @@ fn process(shared: &Shared, live: &Live) -> Result<(Child, Timestamp), CannotSta
     let (stderr, child_stderr) = pipe().map_err(CannotStart::Pipes)?;
     let marked = shared.marks.start(launch.run, launch.attempt);
     marked.map_err(CannotStart::Mark)?;
-    let pid = spawn::spawn(&image, [stdin, child_stdout.as_fd(), child_stderr.as_fd()])
-        .map_err(|why| command::explain(&launch.process, &image, why))?;
-    let at = clock::now();
-    lower_open_files(shared, pid);
+    let stdio = [stdin, child_stdout.as_fd(), child_stderr.as_fd()];
+    let (pid, at) = if launch.process.terms.need_a_stage() {
+        let pid = shared
+            .stage
+            .start(&launch.process, &image, &own, shared.open_files, stdio)?;
+        (pid, clock::now())
+    } else {
+        let pid = spawn::spawn(&image, &stdio)
+            .map_err(|why| command::explain(&launch.process, &image, why))?;
+        let at = clock::now();
+        lower_open_files(shared, pid);
+        (pid, at)
+    };
     let child = Child {
         pid,
         stdout,

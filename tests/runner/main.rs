@@ -5,6 +5,7 @@ mod desk;
 
 mod crash;
 mod ends;
+mod identity;
 mod outputs;
 mod surroundings;
 mod trees;

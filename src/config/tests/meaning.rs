@@ -82,6 +82,7 @@ fn nothing_written_means_the_defaults_of_the_contract() {
         *process(&plan),
         Process {
             command: CommandLine::Command(vec!["true".to_owned()]),
+            terms: crate::job::Terms::default(),
             working_dir: None,
             env: BTreeMap::new(),
             env_file: None,

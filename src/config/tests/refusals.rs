@@ -23,6 +23,7 @@ fn with(section: Section, line: &str) -> String {
         Section::Node => format!("[node]\n{line}"),
         Section::Pool => format!("[pools.p]\n{line}"),
         Section::Job => job(line),
+        Section::Limits => job(&format!("limits = {{ {line} }}")),
     }
 }
 
