@@ -140,8 +140,8 @@ fn open_files(
     let node = limits.node("open_files");
     limits.finish(complaints);
     let node = node?;
-    // Below three it could not have its standard input, output and error.
-    let files = value::whole("open_files", &(3..=1_048_576), node, complaints)?;
+    // With fewer a shell does not work, and the loader hardly.
+    let files = value::whole("open_files", &(16..=1_048_576), node, complaints)?;
     let files = u64::try_from(files).ok()?;
     if files > environment.most_open_files {
         let sentence = format!(

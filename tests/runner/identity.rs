@@ -361,7 +361,10 @@ fn a_timeout_stops_the_whole_tree_of_another_user() {
     let running = launch(process);
     running.says("pid=");
     let ended = running.end();
-    assert!(matches!(ended.end, AttemptEnd::TimedOut { .. }), "{ended:?}");
+    assert!(
+        matches!(ended.end, AttemptEnd::TimedOut { .. }),
+        "{ended:?}"
+    );
     let pids = numbers(&ended.text(), "pid");
     assert_eq!(pids.len(), 3);
     until("their end", || !pids.iter().any(|&pid| lives(pid)));
