@@ -14,7 +14,7 @@ use punctual::clock::monotonic;
 use punctual::dispatch::{Dispatcher, Effect, Memory};
 use punctual::job::{
     Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobFlags, JobName, KeepOutput,
-    OutputLimits, Plan, Pool, Process, Retry, Run, RunId, Signal, When, Write,
+    OutputLimits, Plan, Pool, Process, Retry, Run, RunId, Signal, Terms, When, Write,
 };
 use punctual::schedule::{Rule, Schedule, ScheduleSpec};
 
@@ -149,6 +149,7 @@ fn plan(name: JobName, mode: CatchUpMode) -> Plan {
     };
     let process = Process {
         command: CommandLine::Command(vec!["true".to_owned()]),
+        terms: Terms::default(),
         working_dir: None,
         env: BTreeMap::new(),
         env_file: None,

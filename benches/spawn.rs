@@ -15,14 +15,16 @@
 mod floor;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use punctual::clock;
 use punctual::job::{
     Action, CommandLine, JobName, KeepOutput, OutputLimits, Process, RunId, Signal as JobSignal,
+    Terms,
 };
-use punctual::runner::{Launch, Marks, Report, Runner};
+use punctual::runner::{Launch, Marks, Report, Runner, Stage};
 
 use floor::{compile, floor, median, percentiles};
 
@@ -37,8 +39,10 @@ fn main() {
         .build()
         .unwrap();
     let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
+    let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(1024);
-    let runner = Runner::start(marks, send, runtime.handle().clone(), Vec::new()).unwrap();
+    let runner =
+        Runner::start_with_stage(stage, marks, send, runtime.handle().clone(), Vec::new()).unwrap();
     println!("start delay, median of {ROUNDS} rounds, in ms");
     println!("   at once | floor p50    p99 | runner p50    p99 | ratio of p50");
     for at_once in [1, 100, 200, 1000] {
@@ -80,6 +84,7 @@ fn main() {
 fn launch_all(runner: &Runner, child: &str, at_once: usize, round: usize) -> i128 {
     let process = Arc::new(Process {
         command: CommandLine::Command(vec![child.to_owned()]),
+        terms: Terms::default(),
         working_dir: None,
         env: BTreeMap::new(),
         env_file: None,

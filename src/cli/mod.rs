@@ -34,8 +34,11 @@ mod trigger;
 mod view;
 mod why;
 
+use std::io::Write;
+
 use clap::{Parser, Subcommand};
 
+use crate::runner::{STAGE, act_on_stage};
 use crate::words;
 
 pub use exit::Exit;
@@ -77,6 +80,10 @@ enum Command {
 /// clap answers `--help`, `--version` and wrong usage itself; its exit codes (0 and 2) are those of
 /// the contract.
 pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments.peek().is_some_and(|name| name == STAGE) {
+        return stage();
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => {
@@ -111,4 +118,14 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Audit(args) => audit::run(&args),
         Command::CouldTakeOver(args) => could_take_over::run(&args),
     }
+}
+
+/// Prepares this process for a job; the runner started it under that name. It comes back only when
+/// that failed.
+fn stage() -> Exit {
+    if let Err(error) = act_on_stage() {
+        // Without standard error there is nobody to tell; the exit code says it.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+    }
+    Exit::Failed
 }

@@ -97,6 +97,7 @@ fn process(
     let working_dir = path("working_dir", fields, ground, complaints);
     Process {
         command: CommandLine::Shell(String::new()),
+        terms: super::terms::read(fields, ground.environment, complaints),
         working_dir,
         env: env(fields, ground, complaints),
         env_file,

@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, geteuid, getpriority_process, getrlimit};
+
+use super::accounts::Accounts;
 use super::report::{Problem, Report};
 
 /// The system's configuration.
@@ -13,6 +16,14 @@ const SYSTEM_CONFIG: &str = "/etc/punctual/config.toml";
 pub struct Environment {
     /// The effective user id; 0 is root.
     pub euid: u32,
+    /// The effective group id.
+    pub egid: u32,
+    /// The lowest niceness that a process may be given.
+    pub lowest_nice: i32,
+    /// The most descriptors that a process may be allowed.
+    pub most_open_files: u64,
+    /// The users and groups there are.
+    pub accounts: Accounts,
     /// `$HOME`.
     pub home: Option<PathBuf>,
     /// `$PUNCTUAL_CONFIG`.
@@ -51,7 +62,11 @@ impl Environment {
             std::env::split_paths(&list).find(|path| path.is_absolute())
         };
         Self {
-            euid: rustix::process::geteuid().as_raw(),
+            euid: geteuid().as_raw(),
+            egid: rustix::process::getegid().as_raw(),
+            lowest_nice: lowest_nice(),
+            most_open_files: most_open_files(),
+            accounts: Accounts::System,
             home: absolute("HOME"),
             punctual_config: path("PUNCTUAL_CONFIG"),
             state_directory: first("STATE_DIRECTORY"),
@@ -96,6 +111,23 @@ impl Environment {
             None => self.state_folder(),
         }
     }
+}
+
+/// Root may do anything; anybody else may go down to their own niceness and to `RLIMIT_NICE`.
+fn lowest_nice() -> i32 {
+    if geteuid().is_root() {
+        return -20;
+    }
+    // It fails for processes that are not there, and this one is.
+    let own = getpriority_process(None).unwrap_or(0);
+    let steps = getrlimit(Resource::Nice).current.unwrap_or(40).min(40);
+    i32::try_from(steps).map_or(own, |steps| own.min(20 - steps))
+}
+
+/// Root may raise hard limits, anybody else may not.
+fn most_open_files() -> u64 {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    hard.filter(|_| !geteuid().is_root()).unwrap_or(u64::MAX)
 }
 
 fn local_zone() -> Option<String> {

@@ -14,6 +14,7 @@
 //! - `timeout`, `starting_deadline` and `jitter` may be `"none"`.
 //! - What the contract names and this version does not do is refused in a sentence (`not_yet`).
 
+mod accounts;
 mod action;
 mod assemble;
 mod calendars;
@@ -39,6 +40,7 @@ mod server;
 mod shape;
 mod shown;
 mod syntax;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -54,6 +56,7 @@ use std::sync::Arc;
 use crate::job::{JobName, Plan, Pool};
 use crate::schedule::Calendar;
 
+pub use accounts::{Accounts, Member};
 pub use changes::{Changes, JobChange};
 pub use environment::{Environment, locate};
 pub use params::pattern as param_pattern;

@@ -38,6 +38,8 @@ pub(super) enum Section {
     Pool,
     /// `[jobs.*]` and `[defaults]`
     Job,
+    /// `limits` of a job
+    Limits,
 }
 
 const fn not_yet(
@@ -59,17 +61,16 @@ const fn not_yet(
 /// The table.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotYet] = {
-    use Section::{Job, Node, Pool, Store, Top};
+    use Section::{Job, Limits, Node, Pool, Store, Top};
+    const OTHER_LIMITS: &str = "of `limits` only `open_files` works";
     &[
         not_yet(Top, "notify", "{ ops = { command = [\"tell-ops\"] } }", shape::channels, "nobody is told"),
         not_yet(Store, "url", "\"postgres://db/punctual\"", shape::fleet_url, "a store for a fleet is missing; only sqlite:PATH works"),
         not_yet(Node, "labels", "[\"db\"]", shape::some_texts, "a fleet is missing, which labels would choose from"),
         not_yet(Pool, "scope", "\"fleet\"", shape::fleet_scope, "a pool counts on its own node"),
-        not_yet(Job, "user", "\"backup\"", shape::any_text, "jobs run as the daemon's own user"),
-        not_yet(Job, "group", "\"backup\"", shape::any_text, "jobs run with the daemon's own group"),
-        not_yet(Job, "umask", "\"0077\"", shape::octal, "jobs inherit the daemon's"),
-        not_yet(Job, "nice", "10", shape::niceness, "jobs run at the daemon's own priority"),
-        not_yet(Job, "limits", "{ memory = \"1GiB\" }", shape::limits, "only time and output are limited"),
+        not_yet(Limits, "memory", "\"1GiB\"", shape::memory, OTHER_LIMITS),
+        not_yet(Limits, "cpu", "\"150%\"", shape::percent, OTHER_LIMITS),
+        not_yet(Limits, "pids", "200", shape::processes, OTHER_LIMITS),
         not_yet(Job, "placement", "\"each\"", shape::placement, "there is one node"),
         not_yet(Job, "on_lost", "\"rerun\"", shape::on_lost, "a lost run is not run again"),
         not_yet(Job, "notify", "{ on = [\"failed\"], to = [\"ops\"] }", shape::news, "nobody is told"),

@@ -24,10 +24,6 @@ fn wants_if_read<T>(read: Option<T>) -> Wants {
     read.map_or(Wants::Nothing, |_| Wants::Key)
 }
 
-pub(super) fn any_text(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wants_if_read(value::text(key, node, complaints))
-}
-
 pub(super) fn any_duration(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
     wants_if_read(value::positive(key, node, complaints))
 }
@@ -76,14 +72,6 @@ pub(super) fn fleet_url(_: &'static str, node: &Node, _: &mut Complaints) -> Wan
 /// Whether a store's URL names a database server.
 pub(super) fn is_fleet_url(url: &str) -> bool {
     url.starts_with("postgres:") || url.starts_with("postgresql:")
-}
-
-pub(super) fn niceness(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wants_if_read(value::whole(key, &(-20..=19), node, complaints))
-}
-
-pub(super) fn octal(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wants_if_read(mode(key, 0o777, node, complaints))
 }
 
 /// Permission bits in octal digits, at most `most`.
@@ -187,37 +175,27 @@ pub(super) fn numbers(
     (numbers.len() == items.len()).then_some(numbers)
 }
 
-pub(super) fn limits(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    let Some(mut fields) = table(key, node, complaints) else {
-        return Wants::Nothing;
-    };
-    let memory = fields.size("memory", &(1..=1 << 50), complaints).is_some();
-    let pids = fields
-        .whole::<i64>("pids", &(1..=4_194_304), complaints)
-        .is_some();
-    let files = fields
-        .whole::<i64>("open_files", &(1..=1_048_576), complaints)
-        .is_some();
-    let cpu = match fields.node("cpu") {
-        Some(node) => percent(node, complaints),
-        None => false,
-    };
-    fields.finish(complaints);
-    wants_if_read((memory || pids || files || cpu).then_some(()))
+pub(super) fn memory(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(value::size(key, &(1..=1 << 50), node, complaints))
 }
 
-fn percent(node: &Node, complaints: &mut Complaints) -> bool {
-    let Some(text) = value::text("cpu", node, complaints) else {
-        return false;
+pub(super) fn processes(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    wants_if_read(value::whole(key, &(1..=4_194_304), node, complaints))
+}
+
+pub(super) fn percent(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
+    let Some(text) = value::text(key, node, complaints) else {
+        return Wants::Nothing;
     };
     let number = text
         .strip_suffix('%')
         .and_then(|number| number.parse::<u32>().ok());
-    let good = number.is_some_and(|number| number > 0);
-    if !good {
-        complaints.error(Problem::at(node.place, "`cpu` is a share such as \"150%\""));
+    let good = number.filter(|&number| number > 0);
+    if good.is_none() {
+        let sentence = format!("`{key}` is a share such as \"150%\"");
+        complaints.error(Problem::at(node.place, sentence));
     }
-    good
+    wants_if_read(good)
 }
 
 pub(super) fn placement(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::HttpCall;
+use super::terms::Terms;
 
 /// What a run executes. One variant a kind of action; dispatch never looks inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ impl Action {
 pub struct Process {
     /// What is executed.
     pub command: CommandLine,
+    /// As whom, and what it has otherwise than the daemon.
+    #[serde(default)]
+    pub terms: Terms,
     /// Where; the daemon's own working directory when absent.
     pub working_dir: Option<PathBuf>,
     /// Variables set for it, over the clean environment.

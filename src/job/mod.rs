@@ -9,6 +9,7 @@ mod policy;
 mod retry;
 mod run;
 mod run_id;
+mod terms;
 mod when;
 mod write;
 
@@ -21,5 +22,6 @@ pub use policy::{CatchUp, CatchUpMode, ConcurrencyPolicy};
 pub use retry::Retry;
 pub use run::{Attempt, AttemptEnd, Figures, Reason, Run, Span, Status, StopCause, Trigger};
 pub use run_id::RunId;
+pub use terms::{Account, Ids, Terms};
 pub use when::{Restart, Upstream, When};
 pub use write::{ClaimOutcome, JobFlags, Write};

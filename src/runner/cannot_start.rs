@@ -61,6 +61,32 @@ pub(super) enum CannotStart {
     NotAProgram { program: String },
     #[error("the working_dir {} cannot be entered: {why}; create it, or let the daemon's user enter it", dir.display())]
     WorkingDir { dir: PathBuf, why: io::Error },
+    #[error("the working_dir {} cannot be entered by {whom}: {why}; create it, or let that user enter it and the folders above it", dir.display())]
+    WorkingDirFor {
+        dir: PathBuf,
+        whom: String,
+        why: io::Error,
+    },
+    #[error(
+        "the program {program:?} may not be executed by {whom}; let that user execute it and enter the folders above it"
+    )]
+    NotExecutableFor { program: String, whom: String },
+    #[error(
+        "{what}: {why}; let the daemon run as root, with {capability} in CapabilityBoundingSet= if its unit has that line"
+    )]
+    Terms {
+        what: String,
+        capability: &'static str,
+        why: io::Error,
+    },
+    #[error(
+        "as {whom} its process could still have become root, so it was not started; look at what keeps capabilities from being dropped (SecureBits= in the daemon's unit)"
+    )]
+    StillPrivileged { whom: String },
+    #[error(
+        "the process that prepares it ended before it was done ({0}); look at the machine's memory and its log"
+    )]
+    Stage(String),
     #[error(
         "arguments and environment together are longer than this system takes; pass the data in a file or by stdin"
     )]

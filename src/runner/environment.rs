@@ -83,6 +83,16 @@ impl Environment {
         self.variables
             .entry("PATH".into())
             .or_insert_with(|| DEFAULT_PATH.into());
+        if let Some(user) = &process.terms.user {
+            let of_user = [
+                ("HOME", user.home.as_os_str()),
+                ("LOGNAME", OsStr::new(&user.name)),
+                ("SHELL", user.shell.as_os_str()),
+                ("USER", OsStr::new(&user.name)),
+            ];
+            self.variables
+                .extend(of_user.map(|(name, value)| (name.into(), value.into())));
+        }
     }
 
     fn set(&mut self, name: &str, value: OsString) -> Result<(), CannotStart> {

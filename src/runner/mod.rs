@@ -6,7 +6,8 @@
 //! exactly one [`Report::Ended`], and by a [`Report::Started`] before it if there was a process.
 //!
 //! An HTTP job takes the same way up to its start mark; its request is sent by `http`. Another kind
-//! of action gets its own file beside `attempt`; limits and users belong into `spawn`.
+//! of action gets its own file beside `attempt`; what a process has otherwise than the daemon (its
+//! user, its limits) is done in `stage`.
 
 mod attempt;
 mod cannot_start;
@@ -25,6 +26,8 @@ mod pipe;
 mod redact;
 mod spawn;
 mod spawner;
+mod stage;
+mod stage_orders;
 mod start;
 mod successor;
 mod tree;
@@ -54,6 +57,8 @@ pub use hand_over::{HandedAttempt, Record};
 pub use leftovers::{Cleared, kill_leftovers};
 pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
 pub use output::{CapturedOutput, LeftOut, Stream};
+pub use stage::{STAGE, act as act_on_stage};
+pub use stage_orders::Stage;
 pub use successor::Successor;
 pub use tree::Leader;
 
@@ -168,6 +173,7 @@ struct Shared {
     null: OwnedFd,
     /// What talks to servers, made for the first HTTP job.
     http: OnceLock<Result<http::Client, String>>,
+    stage: Stage,
     /// The limit on open files that processes are given: the daemon's own before it was raised.
     open_files: Rlimit,
     live: Mutex<HashMap<Key, Arc<Live>>>,
@@ -194,6 +200,21 @@ impl Runner {
         io: tokio::runtime::Handle,
         handed_over: Vec<HandedAttempt>,
     ) -> Result<Self, RunnerError> {
+        let stage = Stage::of_process().map_err(|why| RunnerError::System {
+            what: "/proc/self/exe",
+            why,
+        })?;
+        Self::start_with_stage(stage, marks, reports, io, handed_over)
+    }
+
+    /// As [`Runner::start`], with the stage of another program than this one.
+    pub fn start_with_stage(
+        stage: Stage,
+        marks: Marks,
+        reports: mpsc::Sender<Report>,
+        io: tokio::runtime::Handle,
+        handed_over: Vec<HandedAttempt>,
+    ) -> Result<Self, RunnerError> {
         check_system()?;
         let start = |doing| move |why| RunnerError::Start { doing, why };
         let null = std::fs::File::options()
@@ -206,6 +227,7 @@ impl Runner {
             environment: std::env::vars_os().collect(),
             null: null.into(),
             http: OnceLock::new(),
+            stage,
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),

@@ -1,5 +1,5 @@
-//! `posix_spawn`, and the registration of a descriptor with tokio, which its author marked unsafe:
-//! the one place of the crate with unsafe code.
+//! `posix_spawn`, `execve`, and taking and registering descriptors, which their authors marked
+//! unsafe: the one place of the crate with unsafe code.
 //!
 //! Why not `std::process::Command`: it has no new session without a callback between fork and exec,
 //! and that callback makes it fork a copy of the daemon's page tables. `posix_spawn` shares the
@@ -16,7 +16,7 @@
 use std::ffi::{CString, c_char};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::process::Pid;
@@ -39,16 +39,19 @@ pub(super) struct Image {
 }
 
 /// Starts the program in a session of its own, with default signal handling, an empty signal mask,
-/// the three descriptors as 0, 1 and 2, and no other descriptor.
+/// the descriptors as 0, 1, 2 and so on, and no other descriptor. None of them may have the number
+/// of one that stands before it.
 ///
 /// Returns when the exec has happened or failed; the errors are those of `chdir` and `execve`.
-pub(super) fn spawn(image: &Image, stdio: [BorrowedFd<'_>; 3]) -> io::Result<Pid> {
+pub(super) fn spawn(image: &Image, descriptors: &[BorrowedFd<'_>]) -> io::Result<Pid> {
     let attributes = Attributes::new()?;
     let mut actions = FileActions::new()?;
-    for (target, fd) in (0..).zip(stdio) {
-        actions.dup2(fd, target)?;
+    let mut target = 0;
+    for fd in descriptors {
+        actions.dup2(*fd, target)?;
+        target += 1;
     }
-    actions.close_from(3)?;
+    actions.close_from(target)?;
     if let Some(dir) = &image.dir {
         actions.chdir(dir)?;
     }
@@ -121,6 +124,38 @@ fn microseconds(time: libc::timeval) -> u64 {
     let whole = u64::try_from(time.tv_sec).unwrap_or_default();
     let rest = u64::try_from(time.tv_usec).unwrap_or_default();
     whole.saturating_mul(1_000_000).saturating_add(rest)
+}
+
+/// Puts the program in the place of this one, in the working directory that there is; with default
+/// signal handling, since Rust programs ignore SIGPIPE. Returns only if that failed.
+///
+/// For a process of one thread.
+pub(super) fn exec(image: &Image) -> io::Error {
+    let argv = pointers(&image.argv);
+    let env = pointers(&image.env);
+    // SAFETY: as in `spawn`; the handler is one of the kernel's own.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::execve(
+            image.program.as_ptr(),
+            argv.as_ptr().cast(),
+            env.as_ptr().cast(),
+        );
+    }
+    io::Error::last_os_error()
+}
+
+/// Takes a descriptor that whoever started this process left open for it, and keeps it from the
+/// next program.
+///
+/// Each may be taken once, before anything else opens one.
+pub(super) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: it touches no memory, and fails if there is no such descriptor.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nothing else in this process knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Has the current runtime say when a descriptor becomes readable. Gives it back where the system

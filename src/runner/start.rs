@@ -162,7 +162,7 @@ fn process(
         ("PUNCTUAL_ATTEMPT", launch.attempt.to_string()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));
-    let facts = launch.facts.iter().cloned().chain(own);
+    let facts = launch.facts.iter().cloned().chain(own.clone());
     let mut environment = Environment::of(process, &shared.environment, facts)?;
     let secrets = Secrets::new(std::mem::take(&mut environment.secrets));
     let image = command::image(process, &environment)?;
@@ -175,10 +175,18 @@ fn process(
     let (stderr, child_stderr) = pipe().map_err(CannotStart::Pipes)?;
     let marked = shared.marks.start(launch.run, launch.attempt);
     marked.map_err(CannotStart::Mark)?;
-    let pid = spawn::spawn(&image, [stdin, child_stdout.as_fd(), child_stderr.as_fd()])
-        .map_err(|why| command::explain(process, &image, why))?;
-    let at = clock::now();
-    lower_open_files(shared, pid);
+    let streams = [stdin, child_stdout.as_fd(), child_stderr.as_fd()];
+    let (pid, at) = if process.terms.need_a_stage() {
+        let stage = &shared.stage;
+        let pid = stage.start(process, &image, &own, shared.open_files, streams)?;
+        (pid, clock::now())
+    } else {
+        let pid =
+            spawn::spawn(&image, &streams).map_err(|why| command::explain(process, &image, why))?;
+        let at = clock::now();
+        lower_open_files(shared, pid);
+        (pid, at)
+    };
     let child = Child {
         pid,
         stdout,

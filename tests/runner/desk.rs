@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
@@ -9,9 +10,9 @@ use std::time::Duration;
 use punctual::clock;
 use punctual::job::{
     Action, AttemptEnd, CommandLine, Figures, JobName, KeepOutput, OutputLimits, Process, RunId,
-    Signal,
+    Signal, Terms,
 };
-use punctual::runner::{CapturedOutput, Launch, Marks, Report, Runner};
+use punctual::runner::{CapturedOutput, Launch, Marks, Report, Runner, Stage};
 
 /// Far longer than anything takes here; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,8 +30,10 @@ static DESK: LazyLock<Desk> = LazyLock::new(|| {
         .enable_all()
         .build()
         .unwrap();
+    let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(64);
-    let runner = Runner::start(marks, send, runtime.handle().clone(), Vec::new()).unwrap();
+    let runner =
+        Runner::start_with_stage(stage, marks, send, runtime.handle().clone(), Vec::new()).unwrap();
     let waiting: Arc<Mutex<BTreeMap<RunId, mpsc::Sender<Report>>>> = Arc::default();
     let desk = Desk {
         runner,
@@ -67,6 +70,7 @@ pub fn command(words: &[&str]) -> Process {
 fn process(command: CommandLine) -> Process {
     Process {
         command,
+        terms: Terms::default(),
         working_dir: None,
         env: BTreeMap::new(),
         env_file: None,

@@ -7,6 +7,7 @@ mod crash;
 mod ends;
 mod figures;
 mod http;
+mod identity;
 mod outputs;
 mod surroundings;
 mod trees;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use punctual::config::{Environment, parse};
+use punctual::config::{Accounts, Environment, parse};
 
 use crate::reference_keys;
 use crate::scenario::{origin, play};
@@ -764,6 +764,13 @@ const SHOWN: &[Shown] = &[
 fn environment() -> Environment {
     Environment {
         euid: 1000,
+        egid: 1000,
+        lowest_nice: 0,
+        most_open_files: 4_096,
+        accounts: Accounts::Listed {
+            users: Vec::new(),
+            groups: Vec::new(),
+        },
         home: Some("/home/ann".into()),
         punctual_config: None,
         state_directory: None,

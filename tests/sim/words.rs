@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use punctual::job::{
     Action, CatchUp, CatchUpMode, CommandLine, ConcurrencyPolicy, JobName, KeepOutput,
-    OutputLimits, Param, Plan, Process, Restart, Retry, Signal, Status, Upstream, When,
+    OutputLimits, Param, Plan, Process, Restart, Retry, Signal, Status, Terms, Upstream, When,
 };
 use punctual::schedule::{Calendar, Rule, Schedule, ScheduleSpec};
 
@@ -65,6 +65,7 @@ pub fn job_name(text: &str) -> JobName {
 pub fn plan(name: &str, rule: Rule, jitter: Duration) -> Plan {
     let process = Process {
         command: CommandLine::Shell("true".to_owned()),
+        terms: Terms::default(),
         working_dir: None::<PathBuf>,
         env: BTreeMap::new(),
         env_file: None,

@@ -84,6 +84,7 @@ fn nothing_written_means_the_defaults_of_the_contract() {
         *process(&plan),
         Process {
             command: CommandLine::Command(vec!["true".to_owned()]),
+            terms: crate::job::Terms::default(),
             working_dir: None,
             env: BTreeMap::new(),
             env_file: None,
@@ -379,7 +380,13 @@ fn the_reference_with_all_examples_is_valid() {
         text.push_str(example.filter(|_| !rival).unwrap_or(line));
         text.push('\n');
     }
-    let config = valid(&text);
+    // Only root's daemon may have jobs of another user.
+    let root = Environment {
+        euid: 0,
+        ..ordinary()
+    };
+    let config = parse(Path::new("/etc/punctual/config.toml"), &text, &root);
+    let config = config.unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(config.server.tokens.len(), 1);
     assert_eq!(config.node.name, "db1");
     assert_eq!(config.calendars["holidays"].day_count(), 2);
@@ -410,4 +417,56 @@ fn the_sample_is_valid() {
         .filter_map(|line| Some(format!("{}\n", line.strip_prefix("# ")?)))
         .collect();
     only_job(&example);
+}
+
+#[test]
+fn a_job_has_the_ids_that_its_daemon_has_not() {
+    let root = Environment {
+        euid: 0,
+        egid: 0,
+        ..ordinary()
+    };
+    let terms = |environment: &Environment, lines: &str| {
+        let text = format!("[jobs.a]\nevery = '1d'\nshell = ':'\n{lines}\n");
+        let config = parse(Path::new("/etc/punctual/config.toml"), &text, environment).unwrap();
+        let terms = &process(&config.jobs["a"]).terms;
+        let ids = terms.ids.as_ref();
+        let ids = ids.map(|ids| (ids.user, ids.group, ids.groups.clone()));
+        (terms.user.as_ref().map(|user| user.name.clone()), ids)
+    };
+    let backup = || Some("backup".to_owned());
+    let (alone, both) = ("user = 'backup'", "user = 'backup'\ngroup = 'disk'");
+    assert_eq!(terms(&root, ""), (None, None));
+    let seen = (backup(), Some((34, 34, vec![34, 6])));
+    assert_eq!(terms(&root, alone), seen);
+    let seen = (backup(), Some((34, 6, vec![34, 6])));
+    assert_eq!(terms(&root, both), seen);
+    let seen = (None, Some((0, 6, vec![6])));
+    assert_eq!(terms(&root, "group = 'disk'"), seen);
+    // Whoever is not root runs its own jobs as it is.
+    let ann = ordinary();
+    let seen = (Some("ann".to_owned()), None);
+    assert_eq!(terms(&ann, "user = 'ann'\ngroup = 'ann'"), seen);
+}
+
+#[test]
+fn defaults_and_jobs_share_terms_key_by_key() {
+    let config = valid(
+        "[defaults]\numask = '0027'\nlimits = { open_files = 64 }\n\
+         [jobs.a]\nevery = '1d'\nshell = ':'\nnice = 5\nlimits = {}\n\
+         [jobs.b]\nevery = '1d'\nshell = ':'\numask = '0'\nlimits = { open_files = 16 }\n",
+    );
+    let terms = |job: &str| process(&config.jobs[job]).terms.clone();
+    let (a, b) = (terms("a"), terms("b"));
+    assert_eq!(
+        (a.umask, a.nice, a.open_files),
+        (Some(0o27), Some(5), Some(64))
+    );
+    assert_eq!((b.umask, b.nice, b.open_files), (Some(0), None, Some(16)));
+    assert!(a.need_a_stage() && b.need_a_stage());
+    assert!(
+        !process(&only_job("[jobs.a]\nevery = '1d'\nshell = ':'\n"))
+            .terms
+            .need_a_stage()
+    );
 }

@@ -16,6 +16,10 @@ use super::*;
 pub(super) fn ordinary() -> Environment {
     Environment {
         euid: 1000,
+        egid: 1000,
+        lowest_nice: 0,
+        most_open_files: 4_096,
+        accounts: accounts(),
         home: Some("/home/ann".into()),
         punctual_config: None,
         state_directory: None,
@@ -27,6 +31,26 @@ pub(super) fn ordinary() -> Environment {
         cores: 4,
         local_zone: Some("Europe/Paris".to_owned()),
         tzdb: Some("2026b".to_owned()),
+    }
+}
+
+/// Ann, a user for backups with a group more than their own, and the group of disks.
+fn accounts() -> Accounts {
+    let member = |name: &str, id, groups: &[u32]| Member {
+        account: crate::job::Account {
+            name: name.to_owned(),
+            home: format!("/home/{name}").into(),
+            shell: "/bin/sh".into(),
+        },
+        id,
+        group: id,
+        groups: groups.to_vec(),
+    };
+    Accounts::Listed {
+        users: vec![member("ann", 1000, &[1000]), member("backup", 34, &[34, 6])],
+        groups: [("ann", 1000), ("backup", 34), ("disk", 6)]
+            .map(|(name, id)| (name.to_owned(), id))
+            .into(),
     }
 }
 

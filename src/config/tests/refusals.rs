@@ -21,6 +21,7 @@ fn with(section: Section, line: &str) -> String {
         Section::Node => format!("[node]\n{line}"),
         Section::Pool => format!("[pools.p]\n{line}"),
         Section::Job => job(line),
+        Section::Limits => job(&format!("limits = {{ {line} }}")),
     }
 }
 
@@ -70,15 +71,6 @@ fn defaults_of_what_is_not_there_yet_are_taken() {
 fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
     for (line, said) in [
         (
-            "nice = 'low'",
-            "`nice` is a whole number without quotes, not a string",
-        ),
-        (
-            "umask = '99'",
-            "`umask` is a mode in octal digits, up to \"0777\"",
-        ),
-        ("umask = 77", "`umask` is a mode in quotes, not a number"),
-        (
             "placement = 'all'",
             "`placement` is one of \"any\", \"each\"",
         ),
@@ -119,6 +111,7 @@ fn the_reference_lists_what_is_not_there_yet() {
             Section::Node => "[node]",
             Section::Pool => "[pools.*]",
             Section::Job => "[jobs.*] and [defaults]",
+            Section::Limits => "limits of jobs",
         };
         let (_, listed) = block.split_once(&format!("{place}:")).unwrap();
         let listed = listed.split("#   [").next().unwrap();
@@ -129,7 +122,7 @@ fn the_reference_lists_what_is_not_there_yet() {
     let named = keys.split(['#', ' ', ',', '\n']).filter(|word| {
         !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     });
-    for word in named.filter(|word| !["top", "of", "the", "file", "and"].contains(word)) {
+    for word in named.filter(|word| !["top", "of", "the", "file", "and", "limits"].contains(word)) {
         assert!(
             TABLE.iter().any(|entry| entry.key == word),
             "{word} is no longer refused"
@@ -375,4 +368,97 @@ fn what_is_missing_is_not_told_of_a_file_with_syntax_errors() {
             .all(|said| !said.contains("has no") && !said.contains("nothing to do"))
     );
     assert!(found[0].starts_with("not TOML: "), "{found:?}");
+}
+
+/// The messages about a job under a daemon that runs as root.
+#[track_caller]
+fn messages_for_root(line: &str) -> Vec<String> {
+    let root = Environment {
+        euid: 0,
+        egid: 0,
+        lowest_nice: -20,
+        most_open_files: u64::MAX,
+        ..ordinary()
+    };
+    match parse(Path::new("/etc/punctual/config.toml"), &job(line), &root) {
+        Ok(_) => Vec::new(),
+        Err(report) => {
+            let problems = report.problems().into_iter();
+            problems.map(|problem| problem.message).collect()
+        }
+    }
+}
+
+#[test]
+fn a_user_or_group_that_cannot_be_had_is_refused() {
+    for (line, said) in [
+        (
+            "user = 'bakcup'",
+            "there is no user \"bakcup\" on this machine",
+        ),
+        ("user = '34'", "there is no user \"34\" on this machine"),
+        ("user = 34", "`user` is a string, not a number"),
+        (
+            "group = 'disks'",
+            "there is no group \"disks\" on this machine",
+        ),
+    ] {
+        assert_eq!(messages(&job(line)), [said], "{line}");
+        assert_eq!(messages_for_root(line), [said], "{line}");
+    }
+    for (line, said) in [
+        (
+            "user = 'backup'",
+            "a job can run as \"backup\" only under a daemon that runs as root",
+        ),
+        (
+            "group = 'disk'",
+            "a job can run with the group \"disk\" only under a daemon that runs as root",
+        ),
+    ] {
+        assert_eq!(messages(&job(line)), [said], "{line}");
+        assert_eq!(messages_for_root(line), Vec::<String>::new(), "{line}");
+    }
+    // Its own it has already.
+    valid(&job("user = 'ann'\ngroup = 'ann'"));
+}
+
+#[test]
+fn what_only_root_may_give_is_refused_to_others() {
+    for (line, said) in [
+        (
+            "nice = -1",
+            "`nice` cannot be less than 0 under this daemon, which may not raise priorities",
+        ),
+        (
+            "limits = { open_files = 5000 }",
+            "`open_files` cannot be more than 4096, the daemon's own hard limit",
+        ),
+    ] {
+        assert_eq!(messages(&job(line)), [said], "{line}");
+        assert_eq!(messages_for_root(line), Vec::<String>::new(), "{line}");
+    }
+    for (line, said) in [
+        ("nice = 20", "`nice` lies between -20 and 19"),
+        (
+            "limits = { open_files = 3 }",
+            "`open_files` lies between 16 and 1048576",
+        ),
+        (
+            "limits = { files = 3 }",
+            "unknown key `files` in [jobs.a.limits]",
+        ),
+        ("limits = 5", "`limits` is a table, not a number"),
+        (
+            "nice = 'low'",
+            "`nice` is a whole number without quotes, not a string",
+        ),
+        (
+            "umask = '99'",
+            "`umask` is a mode in octal digits, up to \"0777\"",
+        ),
+        ("umask = 77", "`umask` is a mode in quotes, not a number"),
+    ] {
+        assert_eq!(messages(&job(line)), [said], "{line}");
+    }
 }

@@ -34,7 +34,7 @@ fn complaints_read_well() {
         ),
         (
             "not_in_this_version",
-            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nuser = \"backup\"\nplacement = \"each\"\n",
+            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nlimits = { memory = \"1GiB\" }\nplacement = \"each\"\n",
         ),
         (
             "open_to_the_world",

@@ -1,0 +1,157 @@
+//! `user`, `group`, `umask`, `nice` and `limits`: what a process has otherwise than the daemon.
+
+use super::accounts::Member;
+use super::environment::Environment;
+use super::fields::Fields;
+use super::not_yet::{self, Section};
+use super::report::{Complaints, Problem};
+use super::tree::Node;
+use super::{shape, value, words};
+use crate::job::{Ids, Terms};
+
+/// Reads them.
+pub(super) fn read(
+    fields: &mut Fields<'_>,
+    environment: &Environment,
+    complaints: &mut Complaints,
+) -> Terms {
+    let user = fields.node("user");
+    let member = user.and_then(|node| user_of(node, environment, complaints));
+    let group = fields.node("group");
+    let group = group.and_then(|node| group_of(node, environment, complaints));
+    let umask = fields.node("umask");
+    let umask = umask.and_then(|node| shape::mode("umask", 0o777, node, complaints));
+    let nice = fields.node("nice");
+    let nice = nice.and_then(|node| niceness(node, environment, complaints));
+    Terms {
+        ids: ids(member.as_ref(), group, environment),
+        user: member.map(|member| member.account),
+        umask,
+        nice,
+        open_files: open_files(fields, environment, complaints),
+    }
+}
+
+fn user_of(node: &Node, environment: &Environment, complaints: &mut Complaints) -> Option<Member> {
+    let name = value::text("user", node, complaints)?;
+    let member = match environment.accounts.user(name) {
+        Ok(Some(member)) => member,
+        Ok(None) => {
+            let sentence = format!("there is no user {} on this machine", words::quoted(name));
+            let help = "create the user, or correct the name; numbers are not looked up";
+            complaints.error(Problem::at(node.place, sentence).help(help));
+            return None;
+        }
+        Err(why) => {
+            complaints.error(not_looked_up("user", name, &why, node));
+            return None;
+        }
+    };
+    if environment.euid != 0 && environment.euid != member.id {
+        let sentence = format!(
+            "a job can run as {} only under a daemon that runs as root",
+            words::quoted(name)
+        );
+        let help = "run the daemon as root, or as that user, or remove `user`";
+        complaints.error(Problem::at(node.place, sentence).help(help));
+        return None;
+    }
+    Some(member)
+}
+
+fn group_of(node: &Node, environment: &Environment, complaints: &mut Complaints) -> Option<u32> {
+    let name = value::text("group", node, complaints)?;
+    let group = match environment.accounts.group(name) {
+        Ok(Some(group)) => group,
+        Ok(None) => {
+            let sentence = format!("there is no group {} on this machine", words::quoted(name));
+            let help = "create the group, or correct the name; numbers are not looked up";
+            complaints.error(Problem::at(node.place, sentence).help(help));
+            return None;
+        }
+        Err(why) => {
+            complaints.error(not_looked_up("group", name, &why, node));
+            return None;
+        }
+    };
+    if environment.euid != 0 && environment.egid != group {
+        let sentence = format!(
+            "a job can run with the group {} only under a daemon that runs as root",
+            words::quoted(name)
+        );
+        let help = "run the daemon as root, or with that group, or remove `group`";
+        complaints.error(Problem::at(node.place, sentence).help(help));
+        return None;
+    }
+    Some(group)
+}
+
+fn not_looked_up(what: &str, name: &str, why: &std::io::Error, node: &Node) -> Problem {
+    let sentence = format!(
+        "the {what} {} cannot be looked up: {why}",
+        words::quoted(name)
+    );
+    Problem::at(node.place, sentence).help("look at the machine's user database and try again")
+}
+
+/// The ids to run under. A daemon without root has them already, as was made sure of.
+fn ids(member: Option<&Member>, group: Option<u32>, environment: &Environment) -> Option<Ids> {
+    if environment.euid != 0 {
+        return None;
+    }
+    match (member, group) {
+        (None, None) => None,
+        (Some(member), group) => Some(Ids {
+            user: member.id,
+            group: group.unwrap_or(member.group),
+            groups: member.groups.clone(),
+        }),
+        // Root with another group, and with nothing of the groups that the daemon is in.
+        (None, Some(group)) => Some(Ids {
+            user: environment.euid,
+            group,
+            groups: vec![group],
+        }),
+    }
+}
+
+fn niceness(node: &Node, environment: &Environment, complaints: &mut Complaints) -> Option<i32> {
+    let nice = value::whole("nice", &(-20..=19), node, complaints)?;
+    let nice = i32::try_from(nice).ok()?;
+    if nice < environment.lowest_nice {
+        let sentence = format!(
+            "`nice` cannot be less than {} under this daemon, which may not raise priorities",
+            environment.lowest_nice
+        );
+        let help = "run the daemon as root, or give it LimitNICE= in its unit";
+        complaints.error(Problem::at(node.place, sentence).help(help));
+        return None;
+    }
+    Some(nice)
+}
+
+fn open_files(
+    fields: &mut Fields<'_>,
+    environment: &Environment,
+    complaints: &mut Complaints,
+) -> Option<u64> {
+    let mut limits = fields.table("limits", complaints)?;
+    not_yet::refuse(Section::Limits, &mut limits, complaints);
+    let node = limits.node("open_files");
+    limits.finish(complaints);
+    let node = node?;
+    // With fewer a shell does not work, and the loader hardly.
+    let files = value::whole("open_files", &(16..=1_048_576), node, complaints)?;
+    let files = u64::try_from(files).ok()?;
+    if files > environment.most_open_files {
+        let sentence = format!(
+            "`open_files` cannot be more than {}, the daemon's own hard limit",
+            environment.most_open_files
+        );
+        let help =
+            "give the daemon a higher LimitNOFILE= in its unit (ulimit -Hn), or run it as root";
+        complaints.error(Problem::at(node.place, sentence).help(help));
+        return None;
+    }
+    Some(files)
+}
