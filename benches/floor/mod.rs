@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::ptr;
@@ -71,6 +72,31 @@ pub fn floor(child: &str, at_once: usize, dir: &Path) -> Vec<i128> {
         }
         due
     };
+    written(&path, due, at_once)
+}
+
+/// One thread, one loop, the standard library's way to start as another user: fork, and then exec.
+#[allow(dead_code, reason = "one of the benchmarks uses it")]
+pub fn with_command(child: &str, user: u32, group: u32, at_once: usize, dir: &Path) -> Vec<i128> {
+    let path = dir.join("command");
+    let file = std::fs::File::create(&path).unwrap();
+    rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND).unwrap();
+    let mut command = Command::new(child);
+    command.env_clear().uid(user).gid(group);
+    let due = clock::now().as_nanosecond();
+    let start = |_| {
+        let output = file.try_clone().unwrap();
+        command.stdout(output).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..at_once).map(start).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    written(&path, due, at_once)
+}
+
+/// How long after `due` each of the children wrote.
+fn written(path: &Path, due: i128, at_once: usize) -> Vec<i128> {
     let text = std::fs::read_to_string(path).unwrap();
     let delays: Vec<i128> = text
         .lines()

@@ -1,6 +1,7 @@
 //! `punctual check` as a person and a script meet it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -266,4 +267,75 @@ fn the_jobs_of_the_sample_succeed() {
     }
     let demo = home.path().join(".local/share/punctual-demo");
     assert_eq!(fs::read_dir(demo).expect("the backup is there").count(), 2);
+}
+
+/// Runs `punctual check` as a user without rights, if this one may become that.
+fn check_as_nobody(path: &str) -> Option<Output> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT TESTED: what another user is told needs root");
+        return None;
+    }
+    // A copy, since that user may not be let into the folder of the build.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rights = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), rights).expect("its rights are changed");
+    let program = folder.path().join("punctual");
+    fs::copy(env!("CARGO_BIN_EXE_punctual"), &program).expect("it is copied");
+    let output = Command::new("setpriv")
+        .args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+        .arg(program)
+        .args(["check", "--config", path])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/nonexistent")
+        .output();
+    Some(output.expect("setpriv is there (util-linux)"))
+}
+
+#[test]
+fn what_needs_root_is_refused_to_others_with_its_place() {
+    let (folder, path) = folder(
+        "[jobs.a]\nevery = '1h'\nshell = ':'\nuser = 'daemon'\ngroup = 'daemon'\nnice = -5\n\
+         [jobs.own]\nevery = '1h'\nshell = ':'\nuser = 'nobody'\ngroup = 'nogroup'\nnice = 5\n",
+    );
+    let rights = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), rights).expect("its rights are changed");
+    let Some(refused) = check_as_nobody(&path) else {
+        return;
+    };
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    for (sentence, place) in [
+        (
+            "a job can run as \"daemon\" only under a daemon that runs as root",
+            "config.toml:4:8",
+        ),
+        (
+            "a job can run with the group \"daemon\" only under a daemon that runs as root",
+            "config.toml:5:9",
+        ),
+        ("`nice` cannot be less than 0 under", "config.toml:6:8"),
+    ] {
+        assert!(said.contains(sentence) && said.contains(place), "{said}");
+    }
+    assert!(said.contains("has 3 errors"), "{said}");
+    // Root may have all of it.
+    let output = check(&["--config", &path]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_user_that_is_not_there_is_told_with_its_place() {
+    let (_folder, path) = folder(
+        "[jobs.a]\nevery = '1h'\nshell = ':'\nuser = 'no-such-user'\ngroup = 'no-such-group'\n",
+    );
+    let refused = check(&["--config", &path]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    for (sentence, place) in [
+        ("there is no user \"no-such-user\"", "config.toml:4:8"),
+        ("there is no group \"no-such-group\"", "config.toml:5:9"),
+    ] {
+        assert!(said.contains(sentence) && said.contains(place), "{said}");
+    }
 }

@@ -72,6 +72,21 @@ const OF_PROCESSES: &[OfProcess] = &[
         ],
     ),
     of_process(
+        "jobs.umask",
+        "shell = 'umask'",
+        &[("'0077'", "succeeded: 0077"), ("'0'", "succeeded: 0000")],
+    ),
+    of_process(
+        "jobs.nice",
+        "command = ['nice']",
+        &[("18", "succeeded: 18"), ("19", "succeeded: 19")],
+    ),
+    of_process(
+        "jobs.limits.open_files",
+        "shell = 'ulimit -n'",
+        &[("64", "succeeded: 64"), ("65", "succeeded: 65")],
+    ),
+    of_process(
         "jobs.env",
         // Secrets are masked, so it tells how long they are.
         "shell = 'echo ${#WHAT}'",
@@ -325,6 +340,14 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
     ),
     (
+        "jobs.user",
+        &["tests/daemon/keys.rs::a_job_runs_as_its_user_and_group"],
+    ),
+    (
+        "jobs.group",
+        &["tests/daemon/keys.rs::a_job_runs_as_its_user_and_group"],
+    ),
+    (
         "jobs.description",
         &["tests/daemon/api.rs::jobs_are_listed_shown_and_filtered"],
     ),
@@ -472,6 +495,34 @@ fn each_value_of_each_key_of_a_process_is_seen_in_a_run() {
     for OfProcess { key, values, .. } in OF_PROCESSES {
         let different: BTreeSet<_> = values.iter().map(|(_, seen)| seen).collect();
         assert!(values.len() > 1 && different.len() == values.len(), "{key}");
+    }
+}
+
+#[test]
+fn a_job_runs_as_its_user_and_group() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT TESTED: a_job_runs_as_its_user_and_group needs root");
+        return;
+    }
+    let place = Place::new("");
+    let jobs = [
+        ("neither", "", "root root"),
+        ("user", "user = 'nobody'", "nobody nogroup"),
+        ("group", "group = 'daemon'", "root daemon"),
+        ("both", "user = 'nobody'\ngroup = 'daemon'", "nobody daemon"),
+    ];
+    let mut text = String::new();
+    for (name, lines, _) in jobs {
+        let _ = writeln!(
+            text,
+            "[jobs.{name}]\nevery = '1000d'\nshell = 'echo $(id -un) $(id -gn)'\n{lines}"
+        );
+    }
+    place.configure(&text);
+    let _daemon = place.start();
+    for (name, _, seen) in jobs {
+        let run = trigger(&place, name);
+        assert_eq!(ended(&place, &run), format!("succeeded: {seen}"), "{name}");
     }
 }
 
