@@ -1,9 +1,8 @@
 //! One attempt from its process's start to the end of the last process it left.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
+use super::deadline::Deadline;
 use super::family;
 use super::hand_over::{HandedAttempt, Record};
 use super::output::{Capture, Stream};
@@ -85,38 +85,6 @@ pub(super) enum Phase {
 pub(super) enum Cause {
     Timeout,
     Order(StopCause),
-}
-
-/// The end of a wait that is set anew from phase to phase.
-struct Deadline {
-    /// When, in microseconds of the kernel's monotonic clock; none: never.
-    usec: Option<u64>,
-    over: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl Deadline {
-    fn after(span: Duration) -> Self {
-        let span_usec = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        Self {
-            usec: Some(clock::monotonic_usec().saturating_add(span_usec)),
-            over: Box::pin(clock::elapse(span)),
-        }
-    }
-
-    fn at(usec: u64) -> Self {
-        let left = usec.saturating_sub(clock::monotonic_usec());
-        Self {
-            usec: Some(usec),
-            over: Box::pin(clock::elapse(Duration::from_micros(left))),
-        }
-    }
-
-    fn never() -> Self {
-        Self {
-            usec: None,
-            over: Box::pin(pending()),
-        }
-    }
 }
 
 /// A running attempt.
@@ -223,7 +191,7 @@ impl Attempt {
     }
 
     pub(super) fn deadline_usec(&self) -> Option<u64> {
-        self.deadline.usec
+        self.deadline.usec()
     }
 
     /// Whether its main process is over.

@@ -12,6 +12,7 @@
 mod attempt;
 mod cannot_start;
 mod command;
+mod deadline;
 mod env_file;
 mod environment;
 mod family;
