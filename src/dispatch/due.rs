@@ -93,7 +93,13 @@ impl JobState {
         };
         let due = |nominal| schedule.due_at(nominal);
         let lead = view.now.saturating_add(LEAD).unwrap_or(Timestamp::MAX);
-        let horizon = view.now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
+        // Who has no claims at all has just begun, or fires seldom. At a start of the daemon all jobs
+        // have just begun, and are not ready before the ledger has what they claim.
+        let horizon = if self.claims.is_empty() {
+            lead
+        } else {
+            view.now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX)
+        };
         if self
             .next_undecided()
             .is_some_and(|nominal| due(nominal) <= lead)
