@@ -150,6 +150,14 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// How often a lock that is held is asked for again. A process that a daemon was just starting when it
+/// was killed has the daemon's files until it executes its program, some milliseconds later.
+const LOCK_TRIES: u32 = 20;
+const BETWEEN_TRIES: rustix::event::Timespec = rustix::event::Timespec {
+    tv_sec: 0,
+    tv_nsec: 25_000_000,
+};
+
 /// The lock is the kernel's, on a file of its own: it goes with the process, however that ends.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let side = beside(path, ".lock");
@@ -163,15 +171,25 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         path: side.clone(),
         source,
     })?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse {
-            path: path.to_path_buf(),
-        }),
-        Err(errno) => Err(StoreError::File {
-            path: side,
-            source: errno.into(),
-        }),
+    let mut tries = LOCK_TRIES;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if tries > 0 => tries -= 1,
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(StoreError::InUse {
+                    path: path.to_path_buf(),
+                });
+            }
+            Err(errno) => {
+                return Err(StoreError::File {
+                    path: side,
+                    source: errno.into(),
+                });
+            }
+        }
+        // Nothing to poll: it only waits. A signal may cut it short, which costs a try.
+        let _ = rustix::event::poll(&mut [], Some(&BETWEEN_TRIES));
     }
 }
 
