@@ -83,6 +83,7 @@ impl Socket {
         let Some(bound) = &socket.path else {
             return Ok(None);
         };
+        // A file that is not there any more, or out of reach, is as good as none: a new one is made.
         socket.ours = OwnFile::at(bound).ok();
         if socket.ours.is_none() || !socket.is_at(path) {
             return Ok(None);

@@ -211,19 +211,10 @@ impl HandOver {
     /// Becomes the successor, or where that cannot be executed this program once more. Returns only
     /// if neither could.
     pub fn give(self, successor: &Successor) -> HandOverError {
-        let file = program_file(&self.program);
-        let parcel = match self.into_parcel() {
-            Ok(parcel) => parcel,
-            Err(why) => return why.into(),
-        };
-        if let Err(why) = parcel.send() {
-            return why.into();
-        }
-        let why = successor.take_place(&[variable(), (GIVEN_BACK, None)]);
-        let given_back = (GIVEN_BACK, Some(why.to_string()));
-        successor
-            .take_place_of(&file, &[variable(), given_back])
-            .into()
+        self.send_and(|file| {
+            let why = successor.take_place(&[variable(), (GIVEN_BACK, None)]);
+            successor.take_place_of(file, &[variable(), given_back(&why.to_string())])
+        })
     }
 
     /// The next life cannot begin: becomes the program that gave it. Returns only if that failed too,
@@ -232,19 +223,23 @@ impl HandOver {
         if let Some(before) = &self.given_back {
             return std::io::Error::other(before.clone()).into();
         }
-        let file = program_file(&self.program);
-        let successor = self.started_as.clone();
-        let parcel = match self.into_parcel() {
-            Ok(parcel) => parcel,
-            Err(why) => return why.into(),
-        };
-        if let Err(why) = parcel.send() {
-            return why.into();
+        let giver = self.started_as.clone();
+        self.send_and(|file| giver.take_place_of(file, &[variable(), given_back(why)]))
+    }
+
+    /// Puts everything where the next program finds it, and becomes that; `become_it` is told the file
+    /// of the program that gave all this, and returns only if it failed.
+    fn send_and(self, become_it: impl FnOnce(&Path) -> std::io::Error) -> HandOverError {
+        let file = PathBuf::from(format!("/proc/self/fd/{}", self.program.as_raw_fd()));
+        let sent = self.into_parcel().and_then(|parcel| {
+            parcel.send()?;
+            Ok(parcel)
+        });
+        match sent {
+            // The parcel holds that file open until then.
+            Ok(_parcel) => become_it(&file).into(),
+            Err(why) => why.into(),
         }
-        let given_back = (GIVEN_BACK, Some(why.to_owned()));
-        successor
-            .take_place_of(&file, &[variable(), given_back])
-            .into()
     }
 
     fn into_parcel(self) -> std::io::Result<Parcel> {
@@ -294,11 +289,10 @@ pub(super) fn take_attempts(handed: &mut Option<HandOver>) -> Vec<HandedAttempt>
     taken.attempts
 }
 
-fn variable() -> (&'static str, Option<String>) {
-    (VARIABLE, Some(std::process::id().to_string()))
+fn given_back(why: &str) -> (&'static str, Option<String>) {
+    (GIVEN_BACK, Some(why.to_owned()))
 }
 
-/// An open program as a path that can be executed.
-fn program_file(program: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()))
+fn variable() -> (&'static str, Option<String>) {
+    (VARIABLE, Some(std::process::id().to_string()))
 }

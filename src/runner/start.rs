@@ -104,7 +104,9 @@ async fn see_through(
     at: Timestamp,
     news: Option<Report>,
 ) {
-    if !attempt.is_over() {
+    let is_cleared = if attempt.is_over() {
+        attempt.clear_away().await
+    } else {
         let watched = async {
             let end = attempt.run().await;
             // Made at once, so that it carries the time of the end and not that of a free place.
@@ -115,17 +117,12 @@ async fn see_through(
                 shared.report(news).await;
             }
         };
-        let (Some(ended), ()) = tokio::join!(watched, told) else {
-            shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
-            return;
-        };
-        let (is_cleared, ()) = tokio::join!(attempt.clear_away(), shared.report(ended));
-        if is_cleared {
-            shared.over(&live);
-        } else {
-            shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
+        match tokio::join!(watched, told) {
+            (Some(ended), ()) => tokio::join!(attempt.clear_away(), shared.report(ended)).0,
+            (None, ()) => false,
         }
-    } else if attempt.clear_away().await {
+    };
+    if is_cleared {
         shared.over(&live);
     } else {
         shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
