@@ -9,17 +9,22 @@ mod access;
 mod asked;
 mod audit;
 mod awaited;
+mod conditional;
 mod config;
+mod described;
 mod error;
 mod events;
+mod explorer;
 mod follow;
 mod health;
 mod host;
 mod jobs;
 mod listen;
+mod openapi;
 mod output;
 mod patience;
 mod pattern;
+mod ranged;
 mod routes;
 mod runs;
 mod said;
@@ -44,6 +49,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::clock;
@@ -71,6 +77,8 @@ struct Context {
     stopping: watch::Receiver<bool>,
     seats: Seats,
     config_hash: Arc<ConfigHash>,
+    /// The OpenAPI document.
+    openapi: Bytes,
 }
 
 impl Context {
@@ -99,13 +107,15 @@ pub async fn serve(
     let (stopper, stopping) = watch::channel(false);
     let routes = routes::table();
     let gates = Gates::new(settings, routes.clone());
+    let (app, api) = routes::router(routes.clone());
     let context = Context {
         handle,
         stopping: stopping.clone(),
         seats: Seats::new(),
         config_hash: Arc::default(),
+        openapi: openapi::complete(&api, &routes),
     };
-    let app = routes::router(routes)
+    let app = app
         .layer(middleware::from_fn_with_state(Arc::new(gates), pass))
         .with_state(context);
     server::run(listeners, app, busy(), stopper, stopping, stop).await;
@@ -160,6 +170,7 @@ fn busy() -> Router {
 async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let has = conditional::Has::of(request.headers());
     let (response, by) = match gates.current().admit(&mut request).await {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
@@ -168,6 +179,7 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
         }
         Err(problem) => (problem.into_response(), None),
     };
+    let response = conditional::unless_known(&method, &has, response).await;
     note(&method, &path, by.as_deref(), &response);
     seal(response, &path)
 }
@@ -213,13 +225,15 @@ fn seal(mut response: Response, path: &str) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let headers = response.headers_mut();
+    // A page for people says itself what it needs.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ));
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'; sandbox",
-        ),
         (header::REFERRER_POLICY, "no-referrer"),
         (
             HeaderName::from_static("cross-origin-resource-policy"),

@@ -6,16 +6,19 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 21] = [
+const KNOWN_PATHS: [&str; 25] = [
     "/api/v1",
     "/audit",
     "/bin/sh",
     "/config/diff",
     "/dev/null",
+    "/docs",
     "/etc/",
     "/events",
     "/healthz",
     "/jobs",
+    "/metrics",
+    "/openapi.json",
     "/path",
     "/proc",
     "/readyz",
@@ -23,6 +26,7 @@ const KNOWN_PATHS: [&str; 21] = [
     "/run/",
     "/runs",
     "/scheduler/",
+    "/session",
     "/srv",
     "/status",
     "/upcoming",
