@@ -6,6 +6,7 @@
 
 mod audit;
 mod batch;
+mod care;
 mod error;
 mod health;
 mod ledger;
@@ -18,6 +19,7 @@ mod writer;
 
 pub use audit::{Account, AuditReport, AuditScope, Problem, ProblemKind, Watch};
 pub use batch::{Acked, Batch, Closed, Done, NotTaken, StoredOutput, Urgency};
+pub use care::{Vacuumed, backup, check, vacuum};
 pub use error::StoreError;
 pub use health::Health;
 pub use ledger::{Ledger, Recovered};

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::sqlite::{self, Connection};
 use super::{
-    AuditReport, AuditScope, CheckReport, Cursor, JobRecord, JobStatistics, Jobs, LastRuns, Page,
-    RunFilter, StoreError, StoredOutput, Stretch,
+    AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, LastRuns, Page, RunFilter,
+    StoreError, StoredOutput, Stretch,
 };
 use crate::job::{Attempt, JobName, Run, RunId};
 
@@ -119,11 +119,6 @@ impl Reader {
     pub async fn audit(&self, scope: AuditScope) -> Result<AuditReport, StoreError> {
         self.ask_at_length(move |it| sqlite::audit(it, &scope))
             .await
-    }
-
-    /// Reads the whole ledger and says what is damaged.
-    pub async fn check(&self) -> Result<CheckReport, StoreError> {
-        self.ask_at_length(|it| sqlite::check(it)).await
     }
 
     async fn ask<T: Send + 'static>(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::rows::{self, RUN_COLUMNS, Text};
 use super::while_doing;
 use crate::job::JobName;
-use crate::store::{CheckReport, JobStatistics, Jobs, LastRuns, Spread, StoreError};
+use crate::store::{JobStatistics, Jobs, LastRuns, Spread, StoreError};
 
 /// How many runs a success rate is drawn from.
 const JUDGED: usize = 100;
@@ -105,26 +105,4 @@ pub(in crate::store) fn statistics(
         duration: between(1, 2),
         lateness: between(0, 1),
     })
-}
-
-/// Reads every page of the ledger and says what is wrong.
-pub(in crate::store) fn check(connection: &Connection) -> Result<CheckReport, StoreError> {
-    let read = || {
-        let mut problems: Vec<String> = connection
-            .prepare("PRAGMA integrity_check(100)")?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        problems.retain(|line| line != "ok");
-        let dangling: Vec<String> = connection
-            .prepare("PRAGMA foreign_key_check")?
-            .query_map([], |row| {
-                let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
-                Ok(format!("a row of {child} belongs to none of {parent}"))
-            })?
-            .take(100)
-            .collect::<rusqlite::Result<_>>()?;
-        problems.extend(dangling);
-        Ok(CheckReport { problems })
-    };
-    read().map_err(while_doing("checking it"))
 }
