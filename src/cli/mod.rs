@@ -29,6 +29,7 @@ mod simulate;
 mod sink;
 mod status;
 mod table;
+mod token;
 mod told;
 mod trigger;
 mod view;
@@ -72,6 +73,7 @@ enum Command {
     Reload(reload::Args),
     Events(events::Args),
     Audit(audit::Args),
+    Token(token::Args),
     CouldTakeOver(could_take_over::Args),
 }
 
@@ -116,6 +118,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Reload(args) => reload::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::CouldTakeOver(args) => could_take_over::run(&args),
     }
 }

@@ -26,5 +26,6 @@ mod repeats;
 mod requests;
 mod shutdown;
 mod systemd;
+mod token;
 mod upgrade;
 mod why;
