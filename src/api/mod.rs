@@ -17,6 +17,7 @@ mod health;
 mod host;
 mod jobs;
 mod listen;
+mod metrics;
 mod output;
 mod patience;
 mod pattern;

@@ -8,7 +8,7 @@ use axum::routing::{self, MethodRouter};
 
 use super::error::{Kind, Problem};
 use super::{
-    Context, audit, config, events, health, jobs, output, runs, scheduler, status, steer, upcoming,
+    Context, audit, config, events, health, jobs, metrics, output, runs, scheduler, status, steer, upcoming,
     why,
 };
 use crate::config::Role;
@@ -60,6 +60,7 @@ pub fn table() -> Vec<Route> {
     vec![
         get("/healthz",                    Need::Nothing, Prompt, health::alive),
         get("/readyz",                     Need::Nothing, Prompt, health::ready),
+        get("/metrics",                    READ,  Prompt,   metrics::show),
 
         get("/api/v1/jobs",                READ,  Prompt,   jobs::list),
         get("/api/v1/jobs/{job}",          READ,  Prompt,   jobs::show),

@@ -19,6 +19,7 @@ mod events;
 mod fires;
 mod keys;
 mod log;
+mod metrics;
 mod output;
 mod policies;
 mod reload;

@@ -21,7 +21,7 @@ use rusqlite::ErrorCode;
 use super::StoreError;
 
 pub(super) use account::audit;
-pub(super) use figures::{check, last_runs, statistics};
+pub(super) use figures::{check, last_ends, last_runs, statistics};
 pub(super) use history::{attempts, output, schedule_history};
 pub(super) use open::{Place, read_only};
 pub(super) use prune::PruneStep;
