@@ -50,6 +50,7 @@ pub(super) enum Kind {
     KeyReused,
     UntilPassed,
     BadConfig,
+    TooManyGuesses,
     Internal,
     Busy,
     ShuttingDown,
@@ -95,6 +96,7 @@ impl Kind {
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "key-reused", "Key used before"),
             Self::UntilPassed => (S::UNPROCESSABLE_ENTITY, "until-passed", "Time has passed"),
             Self::BadConfig => (S::UNPROCESSABLE_ENTITY, "bad-config", "Bad configuration"),
+            Self::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too-many-guesses", "Too many guesses"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
@@ -122,6 +124,14 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
+        }
+    }
+
+    /// The same kind of error, told so that nothing of the request is quoted.
+    pub(super) fn in_other_words(self, detail: &str) -> Self {
+        Self {
+            detail: detail.to_owned(),
+            ..self
         }
     }
 
@@ -176,7 +186,7 @@ impl IntoResponse for Problem {
                 let scheme = HeaderValue::from_static("Bearer realm=\"punctual\"");
                 headers.insert(header::WWW_AUTHENTICATE, scheme);
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
-    DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text,
+    DescriptorEncoder, EncodeCounterValue, MetricEncoder, NoLabelSet, prometheus_text, text,
 };
 use prometheus_client::registry::Registry;
 
@@ -58,7 +58,7 @@ fn unwritten(why: &dyn fmt::Display) -> Problem {
 /// The two forms of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
-    /// OpenMetrics 1.0.
+    /// `OpenMetrics` 1.0.
     OpenMetrics,
     /// The older format of Prometheus, 0.0.4.
     Classic,
@@ -179,7 +179,7 @@ impl Scrape {
                     ("status", status),
                     ("trigger", trigger),
                 ];
-                counter(&mut runs.encode_family(&labels)?, count)?;
+                counter(&mut runs.encode_family(&labels)?, &count)?;
             }
         }
         Ok(())
@@ -261,11 +261,11 @@ impl Scrape {
     fn of_daemon(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let reload = u32::from(self.reload_successful);
         begin(encoder, &f::RELOAD_SUCCESSFUL)?.encode_gauge(&reload)?;
-        counter(&mut begin(encoder, &f::EVENTS_LOST)?, self.events_lost)?;
+        counter(&mut begin(encoder, &f::EVENTS_LOST)?, &self.events_lost)?;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         begin(encoder, &f::BUILD)?.encode_info(&version)?;
         let process = &self.process;
-        counter(&mut begin(encoder, &f::PROCESS_CPU)?, process.cpu_s)?;
+        counter(&mut begin(encoder, &f::PROCESS_CPU)?, &process.cpu_s)?;
         let figures = [
             (&f::PROCESS_RESIDENT, process.resident_bytes),
             (
@@ -310,11 +310,8 @@ fn begin<'e>(
     encoder.encode_descriptor(family.name, family.help, family.unit.as_ref(), family.kind)
 }
 
-fn counter(
-    encoder: &mut MetricEncoder<'_>,
-    value: impl prometheus_client::encoding::EncodeCounterValue,
-) -> fmt::Result {
-    encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
+fn counter(encoder: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
+    encoder.encode_counter::<NoLabelSet, _, f64>(value, None)
 }
 
 /// The value of one job, if it has one.

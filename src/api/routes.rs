@@ -8,8 +8,8 @@ use axum::routing::{self, MethodRouter};
 
 use super::error::{Kind, Problem};
 use super::{
-    Context, audit, config, events, health, jobs, metrics, output, runs, scheduler, status, steer, upcoming,
-    why,
+    Context, audit, config, events, health, jobs, metrics, output, runs, scheduler, session,
+    sign_in, status, steer, upcoming, why,
 };
 use crate::config::Role;
 
@@ -61,6 +61,12 @@ pub fn table() -> Vec<Route> {
         get("/healthz",                    Need::Nothing, Prompt, health::alive),
         get("/readyz",                     Need::Nothing, Prompt, health::ready),
         get("/metrics",                    READ,  Prompt,   metrics::show),
+
+        get("/session",                    READ,          Prompt, session::show),
+        post("/session",                   Need::Nothing, Prompt, session::sign_in),
+        delete("/session",                 Need::Nothing, Prompt, session::sign_out),
+        get("/sign-in.js",                 Need::Nothing, Prompt, sign_in::script),
+        get("/sign-in.css",                Need::Nothing, Prompt, sign_in::style),
 
         get("/api/v1/jobs",                READ,  Prompt,   jobs::list),
         get("/api/v1/jobs/{job}",          READ,  Prompt,   jobs::show),
@@ -134,5 +140,19 @@ where
         need,
         pace,
         handler: routing::post(handler),
+    }
+}
+
+fn delete<H, T>(path: &'static str, need: Need, pace: Pace, handler: H) -> Route
+where
+    H: Handler<T, Context>,
+    T: 'static,
+{
+    Route {
+        method: Method::DELETE,
+        path,
+        need,
+        pace,
+        handler: routing::delete(handler),
     }
 }

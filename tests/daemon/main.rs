@@ -9,6 +9,7 @@ mod reference_keys;
 #[path = "../web.rs"]
 mod web;
 
+mod access;
 mod api;
 mod api_limits;
 mod audit;
@@ -25,6 +26,7 @@ mod policies;
 mod reload;
 mod repeats;
 mod requests;
+mod session;
 mod shutdown;
 mod systemd;
 mod token;

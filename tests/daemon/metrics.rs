@@ -67,6 +67,10 @@ fn open(door: &Door) -> BTreeMap<String, f64> {
     parsed("open", &answer)
 }
 
+fn series(job: &str, status: &str, trigger: &str) -> String {
+    format!("punctual_runs_total{{job=\"{job}\",status=\"{status}\",trigger=\"{trigger}\"}}")
+}
+
 fn close(value: Option<&f64>, expected: f64) -> bool {
     value.is_some_and(|value| (value - expected).abs() < 1e-6)
 }
@@ -79,7 +83,7 @@ const JOBS: &str = "[scheduler]\nshutdown_grace = \"200ms\"\n[jobs.good]\nevery 
 #[test]
 fn what_happens_is_counted_and_both_parsers_agree() {
     let place = Place::new(JOBS);
-    let daemon = place.start();
+    let _daemon = place.start();
     let door = Door::Unix(place.path("punctual.sock"));
     let post = |path: &str| door.post(&format!("/api/v1/jobs/{path}")).send();
     post("paused/pause");
@@ -90,9 +94,6 @@ fn what_happens_is_counted_and_both_parsers_agree() {
     ] {
         assert!(post(path).status < 300, "{path}");
     }
-    let series = |job: &str, status: &str, trigger: &str| {
-        format!("punctual_runs_total{{job=\"{job}\",status=\"{status}\",trigger=\"{trigger}\"}}")
-    };
     let found = wait_until("the figures", || {
         let found = open(&door);
         let skipped = found.get(&series("paused", "skipped", "schedule"));
@@ -139,16 +140,6 @@ fn what_happens_is_counted_and_both_parsers_agree() {
         assert!(close(found.get(&name), value), "{name}: {found:#?}");
     }
     assert!(!found.contains_key("punctual_job_last_success_timestamp_seconds{job=\"bad\"}"));
-    let good = door.get("/api/v1/jobs/good").ok();
-    let ended: jiff::Timestamp = good["last_run"]["finished_at"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    #[allow(clippy::cast_precision_loss, reason = "it fits")]
-    let ended = ended.as_microsecond() as f64 / 1e6;
-    let success = "punctual_job_last_success_timestamp_seconds{job=\"good\"}";
-    assert!(close(found.get(success), ended), "{found:#?}");
     for name in [
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",
@@ -170,30 +161,45 @@ fn what_happens_is_counted_and_both_parsers_agree() {
         names.cloned().collect()
     };
     assert_eq!(names(&plain), names(&later));
+}
 
-    // What the ledger knows, the next life knows; counters begin anew.
+#[test]
+fn the_next_life_knows_what_the_ledger_knows() {
+    let place = Place::new(JOBS);
+    let daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    for job in ["good", "bad"] {
+        let trigger = format!("/api/v1/jobs/{job}/trigger?wait=true");
+        assert_eq!(door.post(&trigger).status(), 200);
+    }
+    let good = door.get("/api/v1/jobs/good").ok();
+    let ended: jiff::Timestamp = good["last_run"]["finished_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    #[allow(clippy::cast_precision_loss, reason = "it fits")]
+    let ended = ended.as_microsecond() as f64 / 1e6;
+    let success = "punctual_job_last_success_timestamp_seconds{job=\"good\"}";
+    wait_until("the figure", || {
+        close(open(&door).get(success), ended).then_some(())
+    });
     assert!(daemon.terminate().success());
     let _next = place.start();
-    let again = wait_until("the ledger is read", || {
+    let found = wait_until("the ledger is read", || {
         let found = open(&door);
         found.contains_key(success).then_some(found)
     });
-    assert!(close(again.get(success), ended));
-    assert!(
-        close(
-            again.get("punctual_job_last_run_successful{job=\"bad\"}"),
-            0.0
-        ),
-        "{again:#?}"
-    );
-    assert!(!again.contains_key(&series("good", "succeeded", "manual")));
+    assert!(close(found.get(success), ended), "{found:#?}");
+    let failed = "punctual_job_last_run_successful{job=\"bad\"}";
+    assert!(close(found.get(failed), 0.0), "{found:#?}");
+    // Counters begin anew.
+    assert!(!found.contains_key(&series("good", "succeeded", "manual")));
 
     place.configure("[jobs.BAD]\n");
     assert_eq!(door.post("/api/v1/reload").status(), 422);
-    assert!(close(
-        open(&door).get("punctual_config_last_reload_successful"),
-        0.0
-    ));
+    let reload = "punctual_config_last_reload_successful";
+    assert!(close(open(&door).get(reload), 0.0));
 }
 
 #[test]
