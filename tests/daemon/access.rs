@@ -199,6 +199,43 @@ fn what_is_in_no_table_is_for_those_who_may_read() {
 }
 
 #[test]
+fn the_table_gives_nobody_more_than_the_contract() {
+    let named = |wanted: &dyn Fn(&Route) -> bool| -> Vec<String> {
+        let table = routes();
+        let found = table.iter().filter(|route| wanted(route));
+        found
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect()
+    };
+    let open = [
+        "GET /healthz",
+        "GET /readyz",
+        "POST /session",
+        "DELETE /session",
+        "GET /sign-in.js",
+        "GET /sign-in.css",
+    ];
+    assert_eq!(named(&|route| route.need == Need::Nothing), open);
+    let ruling = [
+        "POST /api/v1/scheduler/pause",
+        "POST /api/v1/scheduler/resume",
+        "POST /api/v1/reload",
+    ];
+    assert_eq!(
+        named(&|route| route.need == Need::Everything(Role::Admin)),
+        ruling
+    );
+    let reading = |need| {
+        matches!(
+            need,
+            Need::Jobs(Role::Viewer) | Need::Everything(Role::Viewer)
+        )
+    };
+    let changing = named(&|route| route.method != "GET" && reading(route.need));
+    assert_eq!(changing, [""; 0], "who may read changes nothing");
+}
+
+#[test]
 fn every_route_refuses_a_query_that_it_does_not_know() {
     let api = Api::start("token");
     for Route { method, path, .. } in routes() {
