@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Answer};
+use aide::operation::OperationOutput;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,11 +16,12 @@ use prometheus_client::encoding::{
     DescriptorEncoder, EncodeCounterValue, MetricEncoder, NoLabelSet, prometheus_text, text,
 };
 use prometheus_client::registry::Registry;
+use serde_json::json;
 
-use super::Context;
 use super::access::Caller;
 use super::asked::{Asked, Nothing};
 use super::error::{Kind, Problem};
+use super::{Context, described};
 use crate::dispatch::{JobView, Snapshot, State as JobState};
 use crate::job::{JobName, Status, Trigger, When};
 use crate::telemetry::families::{self as f, Family};
@@ -38,14 +42,39 @@ pub(super) async fn show(
     caller: Caller,
     _: Asked<Nothing>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Figures, Problem> {
     let format = Format::wanted(&headers);
     // Thousands of jobs take their time: not where others wait for their answers.
     let written = tokio::task::spawn_blocking(move || format.write(Scrape::new(&context, &caller)));
     let text = written.await.map_err(|why| unwritten(&why))?;
     let text = text.map_err(|why| unwritten(&why))?;
-    let kind = HeaderValue::from_static(format.content_type());
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    Ok(Figures { format, text })
+}
+
+/// The text, in the form that was asked for.
+pub(super) struct Figures {
+    format: Format,
+    text: String,
+}
+
+impl IntoResponse for Figures {
+    fn into_response(self) -> Response {
+        let kind = HeaderValue::from_static(self.format.content_type());
+        ([(header::CONTENT_TYPE, kind)], self.text).into_response()
+    }
+}
+
+impl OperationOutput for Figures {
+    type Inner = Self;
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Answer)> {
+        let text = json!({ "type": "string" });
+        let about = "The figures, in the form that `Accept` prefers.";
+        let mut answer = described::answer(about, "text/plain", &text);
+        let open = described::answer(about, "application/openmetrics-text", &text);
+        answer.content.extend(open.content);
+        vec![(Some(200), answer)]
+    }
 }
 
 fn unwritten(why: &dyn fmt::Display) -> Problem {

@@ -9,9 +9,12 @@ mod access;
 mod asked;
 mod audit;
 mod awaited;
+mod conditional;
 mod config;
+mod described;
 mod error;
 mod events;
+mod explorer;
 mod follow;
 mod guesses;
 mod health;
@@ -19,9 +22,11 @@ mod host;
 mod jobs;
 mod listen;
 mod metrics;
+mod openapi;
 mod output;
 mod patience;
 mod pattern;
+mod ranged;
 mod routes;
 mod runs;
 mod said;
@@ -50,6 +55,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::clock;
@@ -78,6 +84,8 @@ struct Context {
     seats: Seats,
     config_hash: Arc<ConfigHash>,
     gates: Arc<Gates>,
+    /// The OpenAPI document.
+    openapi: Bytes,
 }
 
 impl Context {
@@ -106,14 +114,16 @@ pub async fn serve(
     let (stopper, stopping) = watch::channel(false);
     let routes = routes::table();
     let gates = Arc::new(Gates::new(settings, routes.clone()));
+    let (app, api) = routes::router(routes.clone());
     let context = Context {
         handle,
         stopping: stopping.clone(),
         seats: Seats::new(),
         config_hash: Arc::default(),
         gates: gates.clone(),
+        openapi: openapi::complete(&api, &routes),
     };
-    let app = routes::router(routes)
+    let app = app
         .layer(middleware::from_fn_with_state(gates, pass))
         .with_state(context);
     server::run(listeners, app, busy(), stopper, stopping, stop).await;
@@ -176,6 +186,7 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let wants_page = sign_in::is_wanted(&method, request.headers());
+    let has = conditional::Has::of(request.headers());
     let (response, by) = match gates.current().admit(&mut request).await {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
@@ -186,6 +197,7 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
         }
         Err(problem) => (problem.into_response(), None),
     };
+    let response = conditional::unless_known(&method, &has, response).await;
     note(&method, &path, by.as_deref(), &response);
     if response.status() == StatusCode::UNAUTHORIZED && wants_page {
         return seal(sign_in::instead_of(&response), &path);
@@ -234,6 +246,12 @@ fn seal(mut response: Response, path: &str) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let headers = response.headers_mut();
+    // A page for people says itself what it needs.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ));
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),

@@ -6,17 +6,19 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 24] = [
+const KNOWN_PATHS: [&str; 26] = [
     "/api/v1",
     "/audit",
     "/bin/sh",
     "/config/diff",
     "/dev/null",
+    "/docs",
     "/etc/",
     "/events",
     "/healthz",
     "/jobs",
     "/metrics",
+    "/openapi.json",
     "/path",
     "/proc",
     "/readyz",

@@ -17,6 +17,7 @@ mod cli;
 mod clock_changes;
 mod crash;
 mod events;
+mod examples;
 mod fires;
 mod keys;
 mod log;

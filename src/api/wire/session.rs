@@ -1,9 +1,10 @@
 //! Who asks, as the daemon sees them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Who asks, and what they may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Who {
     /// The name of the token, or how they came in without one.
     pub name: String,
