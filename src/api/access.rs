@@ -270,7 +270,7 @@ impl Gate {
     }
 
     /// Whoever has a session: its token as it is in the config now.
-    fn of_session(&self, peer: Peer, headers: &HeaderMap) -> Option<Caller> {
+    pub(super) fn of_session(&self, peer: Peer, headers: &HeaderMap) -> Option<Caller> {
         let cookie = sessions::cookie(peer, headers)?;
         let (key, hash) = self.memory.sessions.find(cookie, clock::now())?;
         let known = self.tokens.iter().find(|known| known.hash == hash)?;

@@ -10,10 +10,9 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::access::{Caller, Peer};
+use super::access::{Caller, Gate, Peer};
 use super::asked::{Asked, Nothing, Sent};
 use super::error::{Kind, Problem};
-use super::sessions::Sessions;
 use super::{Context, described, host, sessions, wire};
 use crate::clock;
 use crate::config::Auth;
@@ -51,7 +50,7 @@ pub(super) async fn sign_in(
         let who = who(&caller, gate.auth());
         return Ok(SignedIn { who, cookie: None });
     };
-    end_session(gate.sessions(), peer, &headers);
+    end_session(&gate, peer, &headers);
     let value = gate.sessions().begin(holder.hash, clock::now());
     let value = value.map_err(|why| {
         let detail = format!("the system gives no random numbers: {why}");
@@ -103,7 +102,7 @@ pub(super) async fn sign_out(
     _: Sent<Nothing>,
 ) -> SignedOut {
     let gate = context.gates.current();
-    end_session(gate.sessions(), peer, &headers);
+    end_session(&gate, peer, &headers);
     let cookie = sessions::take(peer, host::is_https(&headers));
     SignedOut(cookie)
 }
@@ -138,10 +137,13 @@ pub(super) async fn show(
     Json(who(&caller, context.gates.current().auth()))
 }
 
-fn end_session(sessions: &Sessions, peer: Peer, headers: &HeaderMap) {
-    let cookie = sessions::cookie(peer, headers);
-    if let Some((session, _)) = cookie.and_then(|cookie| sessions.find(cookie, clock::now())) {
-        sessions.end(session);
+fn end_session(gate: &Gate, peer: Peer, headers: &HeaderMap) {
+    let Some(caller) = gate.of_session(peer, headers) else {
+        return;
+    };
+    if let Some(session) = caller.session {
+        gate.sessions().end(session);
+        tracing::info!(by = caller.by, "signed out");
     }
 }
 

@@ -230,10 +230,10 @@ fn signing_out_and_a_reload_end_sessions_for_good() {
             || line.contains("-secret")
     };
     let log = api.daemon.log_to_its_end();
-    assert!(
-        log.iter()
-            .any(|line| line.contains("signed in") && line.contains("token:viewer"))
-    );
+    for (what, who) in [("signed in", "token:viewer"), ("signed out", "token:some")] {
+        let told = |line: &String| line.contains(what) && line.contains(who);
+        assert!(log.iter().any(told), "{what}");
+    }
     assert_eq!(log.iter().find(|line| secret(line)), None);
 }
 
