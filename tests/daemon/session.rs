@@ -6,8 +6,8 @@ use punctual::clock;
 use serde_json::json;
 
 use super::api::{Api, problem};
-use super::daemon::wait_until;
-use super::http::{Answer, Ask, Door};
+use super::daemon::{PATIENCE, wait_until};
+use super::http::{Answer, Ask, Door, Opened};
 
 fn signs_in(door: &Door, token: &str) -> Ask {
     let body = json!({ "token": token }).to_string();
@@ -25,6 +25,13 @@ pub fn cookie_of(door: &Door, token: &str) -> String {
     let answer = signs_in(door, token).send();
     assert_eq!(answer.status, 200, "{answer:?}");
     cookie_in(&answer)
+}
+
+fn assert_ends(stream: &mut Opened) {
+    let deadline = clock::monotonic() + PATIENCE;
+    while stream.next().is_some() {
+        assert!(clock::monotonic() < deadline, "the stream goes on");
+    }
 }
 
 fn port(door: &Door) -> u16 {
@@ -181,7 +188,7 @@ fn signing_out_and_a_reload_end_sessions_for_good() {
         format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
     );
     assert_eq!((status(&api, &one), status(&api, &other)), (401, 200));
-    while ones.next().is_some() {}
+    assert_ends(&mut ones);
     // Out is out, whoever asks again.
     let nobody = api.tcp.ask("DELETE", "/session").send();
     assert_eq!(nobody.status, 204);
@@ -190,7 +197,7 @@ fn signing_out_and_a_reload_end_sessions_for_good() {
     let again = signs_in(&api.tcp, "viewer-secret").with("Cookie", &other);
     let again = cookie_in(&again.header("Sec-Fetch-Site", "same-origin").send());
     assert_eq!((status(&api, &again), status(&api, &other)), (200, 401));
-    while others.next().is_some() {}
+    assert_ends(&mut others);
 
     let whole = std::fs::read_to_string(api.place.path("config.toml")).unwrap();
     let without = whole.replacen(
@@ -214,7 +221,7 @@ fn signing_out_and_a_reload_end_sessions_for_good() {
     };
     reload(&mut api, &gone);
     assert_eq!(status(&api, &again), 401);
-    while open.next().is_some() {}
+    assert_ends(&mut open);
     reload(&mut api, &whole);
     assert_eq!(
         status(&api, &again),
