@@ -86,9 +86,18 @@ impl OperationOutput for SignedIn {
         let schema = described::schema_of::<wire::Who>(ctx);
         let text = "Who that is, with the cookie of a session.";
         vec![
-            (Some(200), described::answer(text, "application/json", &schema)),
-            (Some(401), described::problem("No token of the config is the one that was sent.")),
-            (Some(429), described::problem("Too many wrong tokens are being tried.")),
+            (
+                Some(200),
+                described::answer(text, "application/json", &schema),
+            ),
+            (
+                Some(401),
+                described::problem("No token of the config is the one that was sent."),
+            ),
+            (
+                Some(429),
+                described::problem("Too many wrong tokens are being tried."),
+            ),
         ]
     }
 }
