@@ -32,6 +32,7 @@ mod simulate;
 mod sink;
 mod status;
 mod table;
+mod token;
 mod told;
 mod trigger;
 mod view;
@@ -82,6 +83,7 @@ enum Command {
     Db(db::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Token(token::Args),
     CouldTakeOver(could_take_over::Args),
 }
 
@@ -129,6 +131,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Db(args) => db::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::CouldTakeOver(args) => could_take_over::run(&args),
     }
 }

@@ -24,8 +24,8 @@ pub use error::StoreError;
 pub use health::Health;
 pub use ledger::{Ledger, Recovered};
 pub use query::{
-    CheckReport, Cursor, CursorError, JobRecord, JobStatistics, Jobs, LastRuns, Page, RunFilter,
-    Spread, Stretch,
+    CheckReport, Cursor, CursorError, JobRecord, JobStatistics, Jobs, LastEnds, LastRuns, Page,
+    RunFilter, Spread, Stretch,
 };
 pub use reader::Reader;
 pub use retention::Retention;

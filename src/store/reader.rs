@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::sqlite::{self, Connection};
 use super::{
-    AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, LastRuns, Page, RunFilter,
-    StoreError, StoredOutput, Stretch,
+    AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, LastEnds, LastRuns, Page,
+    RunFilter, StoreError, StoredOutput, Stretch,
 };
 use crate::job::{Attempt, JobName, Run, RunId};
 
@@ -92,6 +92,11 @@ impl Reader {
     /// How jobs did lately; one that never ran to an end is left out.
     pub async fn last_runs(&self, jobs: Jobs) -> Result<BTreeMap<JobName, LastRuns>, StoreError> {
         self.ask(move |it| sqlite::last_runs(it, &jobs)).await
+    }
+
+    /// When jobs last succeeded, and how their newest runs ended.
+    pub async fn last_ends(&self) -> Result<BTreeMap<JobName, LastEnds>, StoreError> {
+        self.ask(|it| sqlite::last_ends(it)).await
     }
 
     /// How long a job takes and how late it starts.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 25] = [
+const KNOWN_PATHS: [&str; 26] = [
     "/api/v1",
     "/audit",
     "/bin/sh",
@@ -27,6 +27,7 @@ const KNOWN_PATHS: [&str; 25] = [
     "/runs",
     "/scheduler/",
     "/session",
+    "/sign-in",
     "/srv",
     "/status",
     "/upcoming",
@@ -141,6 +142,51 @@ fn every_route_is_described() {
         let path = route.path.strip_prefix("/api/v1").unwrap_or(route.path);
         let line = format!("{} `{path}`", route.method);
         assert!(page.contains(&line), "docs/api.md does not describe {line}");
+    }
+}
+
+#[test]
+fn every_metric_is_described_and_no_other() {
+    let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("it is there");
+    let (_, table) = page
+        .split_once("## What there is")
+        .expect("the table has its heading");
+    let (table, _) = table.split_once("\n## ").unwrap_or((table, ""));
+    let rows: Vec<Vec<String>> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            line.split('|')
+                .skip(1)
+                .take(3)
+                .map(|cell| cell.trim().to_owned())
+                .collect()
+        })
+        .collect();
+    let expected: Vec<Vec<String>> = punctual::telemetry::families::FAMILIES
+        .iter()
+        .map(|family| {
+            let labels: Vec<String> = family
+                .labels
+                .iter()
+                .map(|label| format!("`{label}`"))
+                .collect();
+            let name = format!("`{}`", family.full_name());
+            vec![name, family.kind.as_str().to_owned(), labels.join(", ")]
+        })
+        .collect();
+    assert_eq!(rows, expected);
+    // What the alerts ask for is there.
+    let (_, alerts) = page
+        .split_once("## Three alerts")
+        .expect("the alerts have their heading");
+    let words = alerts.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    for word in words.filter(|word| word.starts_with("punctual_")) {
+        let name = word.strip_suffix("_bucket").unwrap_or(word);
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "docs/metrics.md: {word}"
+        );
     }
 }
 

@@ -23,7 +23,7 @@ use super::StoreError;
 
 pub(super) use account::audit;
 pub(super) use care::{backup, check, vacuum};
-pub(super) use figures::{last_runs, statistics};
+pub(super) use figures::{last_ends, last_runs, statistics};
 pub(super) use history::{attempts, output, schedule_history};
 pub(super) use open::{Place, read_only};
 pub(super) use prune::PruneStep;
