@@ -128,7 +128,7 @@ impl Import {
 
     fn line(&mut self, written: &str, number: usize) {
         if written.contains('\0') {
-            let why = "it holds a NUL character, which no process can be given".to_owned();
+            let why = "it holds a NUL character, which no process can be given";
             return self.leave(written, number, why);
         }
         match line::parse(written) {
@@ -137,17 +137,17 @@ impl Import {
             Line::Setting { name, value } => self.setting(name, value, number),
             Line::Job { when, rest } => match self.job(&when, rest, number) {
                 Ok(table) => self.out.toml.push_str(&table),
-                Err(why) => self.leave(written, number, why),
+                Err(why) => self.leave(written, number, &why),
             },
             Line::Short => {
-                let why = "it has too few fields, or no command".to_owned();
+                let why = "it has too few fields, or no command";
                 self.leave(written, number, why);
             }
         }
     }
 
     /// A line that cannot be taken over stays as a comment.
-    fn leave(&mut self, written: &str, number: usize, why: String) {
+    fn leave(&mut self, written: &str, number: usize, why: &str) {
         self.say(&format!("# NOT TAKEN OVER: {why}"));
         self.say(&format!("#   {}", written.trim()));
         self.remark(Level::Error, number, format!("not taken over: {why}"));
