@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Exit;
 use crate::config::{self, Environment, Report, Style};
 use crate::daemon::{self, Ended, HandOver};
+use crate::runner::Groups;
 use crate::systemd::Passed;
 use crate::telemetry::{self, LogFormat};
 
@@ -28,7 +29,11 @@ pub fn run(args: &Args) -> Exit {
         Ok(handed) => handed,
         Err(error) => return fail(&error),
     };
-    let environment = Environment::of_process();
+    let groups = Groups::claim();
+    let environment = Environment {
+        can_limit: groups.can_limit(),
+        ..Environment::of_process()
+    };
     let loaded = config::locate(args.config.as_deref(), &environment)
         .and_then(|path| config::load(&path, &environment).map(|config| (path, config)));
     let (path, config) = match loaded {
@@ -40,6 +45,10 @@ pub fn run(args: &Args) -> Exit {
             };
         }
     };
+    // Before there is another thread, so that they wait for those that listen to them.
+    if let Err(error) = daemon::hold_signals() {
+        return fail(&error);
+    }
     // Dropped last, so that the last line arrives.
     let log = match telemetry::start(args.log_format) {
         Ok(log) => log,
@@ -50,7 +59,7 @@ pub fn run(args: &Args) -> Exit {
     }
     let ended = match passed {
         Ok(passed) => {
-            daemon::run(path, config, passed, &mut handed).map_err(|error| error.to_string())
+            daemon::run(path, config, passed, groups, &mut handed).map_err(|error| error.to_string())
         }
         Err(error) => Err(error.to_string()),
     };

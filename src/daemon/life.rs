@@ -16,7 +16,7 @@ use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::shown::Shown;
-use super::signals::{Ends, hangups, reload_on_hangup, upgrades};
+use super::signals::{self, Ends, hangups, reload_on_hangup, upgrades};
 use super::stop::Driving;
 use super::watch::Watch;
 use crate::api;
@@ -24,7 +24,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
-use crate::runner::{HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor};
+use crate::runner::{Groups, HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor};
 use crate::store::{Ledger, Recovered, Retention, StoreError};
 use crate::systemd::{Passed, ServiceManager};
 use crate::telemetry::Live;
@@ -104,13 +104,14 @@ pub fn run(
     path: PathBuf,
     config: Config,
     passed: Passed,
+    groups: Groups,
     handed: &mut Option<HandOver>,
 ) -> Result<Ended, DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
     let handle = scheduler.handle().clone();
     let done = service.block_on(async {
-        let life = begin(path, config, passed, handed, handle).await?;
+        let life = begin(path, config, passed, groups, handed, handle).await?;
         life.until_over().await
     });
     // What a runtime still has under way at this point is cut off, never waited for.
@@ -157,11 +158,15 @@ async fn begin(
     path: PathBuf,
     config: Config,
     passed: Passed,
+    groups: Groups,
     handed: &mut Option<HandOver>,
     scheduler: tokio::runtime::Handle,
 ) -> Result<Life, DaemonError> {
     let started_at = clock::now();
     let (mut ends, hangups, upgrades) = signals()?;
+    if handed.is_none() {
+        let_signals_in()?;
+    }
     let successor = Successor::of_process().map_err(|why| DaemonError::System {
         what: "path of this program",
         why,
@@ -169,9 +174,9 @@ async fn begin(
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
     let inherited = hand_over::sockets_of(handed.as_ref()).map_err(HandOverError::from)?;
-    let listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
+    let mut listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
     let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
-    let (dispatcher, first, recovery) = recover(&config, recovered, handed.as_ref())?;
+    let (dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
     let first = tokio::select! {
         settled = settle(&ledger, first, &claims) => settled?,
@@ -181,7 +186,11 @@ async fn begin(
 
     let (reports, reported) = mpsc::channel(INBOX);
     let attempts = hand_over::take_attempts(handed);
-    let runner = Runner::start(marks, reports, tokio::runtime::Handle::current(), attempts)?;
+    listeners.look_after();
+    // Not sooner: this life could have given everything back, and a signal with it.
+    let_signals_in()?;
+    let io = tokio::runtime::Handle::current();
+    let runner = Runner::start(marks, reports, io, attempts, &groups)?;
     runner.expect(config.jobs.values().map(|plan| &plan.action));
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
@@ -190,6 +199,7 @@ async fn begin(
     let reloader = Arc::new(Reloader::new(
         path.clone(),
         config.clone(),
+        groups.can_limit(),
         orders.clone(),
         manager.clone(),
     ));
@@ -273,10 +283,14 @@ fn say_ready(config: &Config) {
 fn recover(
     config: &Config,
     recovered: Recovered,
+    groups: &Groups,
     handed: Option<&HandOver>,
 ) -> Result<(Dispatcher, Vec<Effect>, Recovery), DaemonError> {
-    let goes_on = handed.iter().flat_map(|it| &it.attempts);
-    let recovery = clear(config, goes_on.map(HandedAttempt::mark).collect())?;
+    let goes_on: Vec<_> = handed.iter().flat_map(|it| &it.attempts).collect();
+    let keep = goes_on.iter().filter_map(|attempt| attempt.group());
+    memory::clear_groups(groups, &keep.map(str::to_owned).collect());
+    let goes_on = goes_on.into_iter().map(HandedAttempt::mark);
+    let recovery = clear(config, goes_on.collect())?;
     let dispatch = handed.map(|it| it.dispatch.clone());
     let memory = memory::of(recovered, &recovery.leftovers, dispatch);
     let (dispatcher, first) = Dispatcher::recover(
@@ -287,6 +301,13 @@ fn recover(
         clock::now(),
     );
     Ok((dispatcher, first, recovery))
+}
+
+fn let_signals_in() -> Result<(), DaemonError> {
+    signals::let_in().map_err(|why| DaemonError::System {
+        what: "signals",
+        why,
+    })
 }
 
 /// From here on no signal kills the process.

@@ -21,7 +21,6 @@ fn with(section: Section, line: &str) -> String {
         Section::Node => format!("[node]\n{line}"),
         Section::Pool => format!("[pools.p]\n{line}"),
         Section::Job => job(line),
-        Section::Limits => job(&format!("limits = {{ {line} }}")),
     }
 }
 
@@ -79,14 +78,6 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
             "`on_lost` is one of \"leave\", \"rerun\"",
         ),
         (
-            "limits = { memory = 5 }",
-            "`memory` is a size in quotes, not a number",
-        ),
-        (
-            "limits = { cpu = '1' }",
-            "`cpu` is a share such as \"150%\"",
-        ),
-        (
             "ping = 'hc.example.org'",
             "`ping` is an address that begins with https:// or http://",
         ),
@@ -111,7 +102,6 @@ fn the_reference_lists_what_is_not_there_yet() {
             Section::Node => "[node]",
             Section::Pool => "[pools.*]",
             Section::Job => "[jobs.*] and [defaults]",
-            Section::Limits => "limits of jobs",
         };
         let (_, listed) = block.split_once(&format!("{place}:")).unwrap();
         let listed = listed.split("#   [").next().unwrap();
@@ -122,7 +112,7 @@ fn the_reference_lists_what_is_not_there_yet() {
     let named = keys.split(['#', ' ', ',', '\n']).filter(|word| {
         !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     });
-    for word in named.filter(|word| !["top", "of", "the", "file", "and", "limits"].contains(word)) {
+    for word in named.filter(|word| !["top", "of", "the", "file", "and"].contains(word)) {
         assert!(
             TABLE.iter().any(|entry| entry.key == word),
             "{word} is no longer refused"
