@@ -133,7 +133,8 @@ impl Bench {
         let (send, reports) = tokio::sync::mpsc::channel(1024);
         let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
         let io = runtime.handle().clone();
-        let runner = Runner::start_with_stage(stage, marks, send, io, Vec::new(), &Groups::none()).unwrap();
+        let runner =
+            Runner::start_with_stage(stage, marks, send, io, Vec::new(), &Groups::none()).unwrap();
         Self {
             dir,
             child,

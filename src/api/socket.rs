@@ -79,9 +79,7 @@ impl Socket {
 
     /// A socket that the daemon made in an earlier life. Its file stays when we go, as that life may go
     /// on, until [`OwnFile::look_after`] says otherwise.
-    pub(super) fn of_life_before(
-        listener: std::os::unix::net::UnixListener,
-    ) -> io::Result<Self> {
+    pub(super) fn of_life_before(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         let mut socket = Self::adopt(listener)?;
         // A file that is not there any more, or out of reach, is as good as none: a new one is made.
         let file = socket.path.as_deref().map(OwnFile::at);

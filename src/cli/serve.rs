@@ -58,9 +58,8 @@ pub fn run(args: &Args) -> Exit {
         tracing::warn!(file = %warning.file.display(), line = warning.line, "{}", warning.message);
     }
     let ended = match passed {
-        Ok(passed) => {
-            daemon::run(path, config, passed, groups, &mut handed).map_err(|error| error.to_string())
-        }
+        Ok(passed) => daemon::run(path, config, passed, groups, &mut handed)
+            .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     match ended {

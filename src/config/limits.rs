@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use super::fields::Fields;
 use super::report::{Complaints, Problem};
-use super::tree::Node;
+use super::tree::{Node, Written};
 use super::value;
 use crate::job::{CanLimit, Limits};
 
@@ -45,8 +45,13 @@ fn bytes(node: &Node, can: CanLimit, complaints: &mut Complaints) -> Option<u64>
 }
 
 fn share(node: &Node, can: CanLimit, complaints: &mut Complaints) -> Option<u32> {
-    let text = value::text("cpu", node, complaints)?;
-    let number = text.strip_suffix('%').filter(|it| it.starts_with(|first: char| first.is_ascii_digit()));
+    let text = match &node.value {
+        Written::Text(text) => text.as_str(),
+        _ => "",
+    };
+    let number = text
+        .strip_suffix('%')
+        .filter(|it| it.starts_with(|first: char| first.is_ascii_digit()));
     let percent = number.and_then(|number| number.parse().ok());
     let percent = percent.filter(|percent| (1..=MOST_CPU).contains(percent));
     if percent.is_none() {

@@ -24,7 +24,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
-use crate::runner::{Groups, HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor};
+use crate::runner::{
+    Groups, HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor,
+};
 use crate::store::{Ledger, Recovered, Retention, StoreError};
 use crate::systemd::{Passed, ServiceManager};
 use crate::telemetry::Live;
@@ -163,19 +165,14 @@ async fn begin(
     scheduler: tokio::runtime::Handle,
 ) -> Result<Life, DaemonError> {
     let started_at = clock::now();
-    let (mut ends, hangups, upgrades) = signals()?;
-    if handed.is_none() {
-        let_signals_in()?;
-    }
+    let (mut ends, hangups, upgrades) = signals(handed.as_ref())?;
     let successor = Successor::of_process().map_err(|why| DaemonError::System {
         what: "path of this program",
         why,
     })?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let inherited = hand_over::sockets_of(handed.as_ref()).map_err(HandOverError::from)?;
-    let mut listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
-    let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
+    let (mut listeners, sockets) = listen(&config, passed, handed.as_ref()).await?;
     let (dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
     let first = tokio::select! {
@@ -187,7 +184,6 @@ async fn begin(
     let (reports, reported) = mpsc::channel(INBOX);
     let attempts = hand_over::take_attempts(handed);
     listeners.look_after();
-    // Not sooner: this life could have given everything back, and a signal with it.
     let_signals_in()?;
     let io = tokio::runtime::Handle::current();
     let runner = Runner::start(marks, reports, io, attempts, &groups)?;
@@ -270,6 +266,18 @@ async fn begin(
     })
 }
 
+/// Where the API listens, and the same once more for the next life.
+async fn listen(
+    config: &Config,
+    passed: Passed,
+    handed: Option<&HandOver>,
+) -> Result<(api::Listeners, Vec<api::HandedSocket>), DaemonError> {
+    let inherited = hand_over::sockets_of(handed).map_err(HandOverError::from)?;
+    let listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
+    let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
+    Ok((listeners, sockets))
+}
+
 fn say_ready(config: &Config) {
     tracing::info!(
         jobs = config.jobs.len(),
@@ -310,17 +318,19 @@ fn let_signals_in() -> Result<(), DaemonError> {
     })
 }
 
-/// From here on no signal kills the process.
-fn signals() -> Result<(Ends, Signal, Signal), DaemonError> {
+/// From here on no signal kills the process. They come at once, unless there was a life before: to
+/// that this one may give everything back, and a signal with it.
+fn signals(handed: Option<&HandOver>) -> Result<(Ends, Signal, Signal), DaemonError> {
     let failed = |why| DaemonError::System {
         what: "signals",
         why,
     };
-    Ok((
-        Ends::listen().map_err(failed)?,
-        hangups().map_err(failed)?,
-        upgrades().map_err(failed)?,
-    ))
+    let ends = Ends::listen().map_err(failed)?;
+    let others = (hangups().map_err(failed)?, upgrades().map_err(failed)?);
+    if handed.is_none() {
+        let_signals_in()?;
+    }
+    Ok((ends, others.0, others.1))
 }
 
 /// Reads the start marks and ends what still runs of the life before, but for what goes on.

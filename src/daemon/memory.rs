@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::dispatch::{HandedOver, Memory};
 use crate::job::Status;
-use crate::runner::{Cleared, Groups, Leftovers, Mark, Marks, MarksError, Recovery, kill_leftovers};
+use crate::runner::{
+    Cleared, Groups, Leftovers, Mark, Marks, MarksError, Recovery, kill_leftovers,
+};
 use crate::store::Recovered;
 
 /// The folder of the start marks of the daemon on this ledger, made if it is not there. It is apart

@@ -350,10 +350,7 @@ mod tests {
             ("requested", Cause::Requested(None)),
             ("excluded: holidays", Cause::Excluded(Some("holidays"))),
             ("excluded", Cause::Excluded(None)),
-            (
-                "memory_limit: 64 MiB",
-                Cause::MemoryLimit(Some("64 MiB")),
-            ),
+            ("memory_limit: 64 MiB", Cause::MemoryLimit(Some("64 MiB"))),
             ("pids_limit: 7", Cause::PidsLimit(Some("7"))),
             ("requested often", Cause::Sentence("requested often")),
             (

@@ -20,9 +20,7 @@ use rustix::process::{
 use rustix::thread::{capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::spawn;
-use super::stage_orders::{
-    DOOR, EXECUTABLE, Failure, ORDERS, Orders, READY, READY_APART, Step,
-};
+use super::stage_orders::{DOOR, EXECUTABLE, Failure, ORDERS, Orders, READY, READY_APART, Step};
 use crate::job::Ids;
 
 /// The name that the program has on the stage.

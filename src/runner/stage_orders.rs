@@ -91,7 +91,9 @@ impl Stage {
         let mut descriptors = vec![stdin, stdout, stderr, theirs.as_fd(), self.0.as_fd()];
         // Above the numbers that stand before it, as `spawn` wants it.
         let door = door.map(|door| rustix::io::fcntl_dupfd_cloexec(&door, DOOR));
-        let door = door.transpose().map_err(|why| CannotStart::Pipes(why.into()))?;
+        let door = door
+            .transpose()
+            .map_err(|why| CannotStart::Pipes(why.into()))?;
         descriptors.extend(door.as_ref().map(AsFd::as_fd));
         let pid = spawn::spawn(&stage, &descriptors).map_err(|why| match why.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => CannotStart::NoRoom { why },
@@ -261,7 +263,12 @@ impl Failure {
             None => "root with its `group`".to_owned(),
         };
         let (what, capability) = match self.step {
-            Step::ControlGroup => return CannotStart::Limit { what: "limits", why },
+            Step::ControlGroup => {
+                return CannotStart::Limit {
+                    what: "limits",
+                    why,
+                };
+            }
             Step::OpenFiles => (
                 "its limit on open files could not be set".to_owned(),
                 "CAP_SYS_RESOURCE",

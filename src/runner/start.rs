@@ -88,7 +88,7 @@ async fn watch(
 pub(super) async fn take_over(shared: Arc<Shared>, live: Arc<Live>, handed: HandedAttempt) {
     let at = handed.record.started_at;
     let handing_over = shared.handing_over.subscribe();
-    let place = shared.mover.find(handed.group());
+    let place = shared.mover.find(live.key(), handed.group());
     let attempt = Attempt::taken_over(Arc::clone(&live), handed, place, handing_over).await;
     if let Some(attempt) = attempt {
         see_through(shared, live, attempt, at, None).await;
@@ -135,7 +135,10 @@ async fn see_through(
         }
         shared.over(&live);
     } else {
-        shared.hand_over(&live, HandedAttempt::pack(&live, attempt, group.as_deref(), at));
+        shared.hand_over(
+            &live,
+            HandedAttempt::pack(&live, attempt, group.as_deref(), at),
+        );
     }
 }
 
@@ -223,7 +226,10 @@ fn on_stage(
     let started = stage.start(process, image, marks, shared.open_files, streams, door);
     let is_in = started.as_ref().is_ok_and(|&(_, is_in)| is_in);
     let place = match group {
-        Some(group) if is_in => Place::within(group),
+        Some(group) if is_in => {
+            family::enters(live.key());
+            Place::within(group)
+        }
         Some(group) => {
             // Nobody waits for that.
             drop(shared.mover.discard(group));

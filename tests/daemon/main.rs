@@ -12,6 +12,7 @@ mod web;
 mod api;
 mod api_limits;
 mod audit;
+mod cgroup;
 mod cli;
 mod clock_changes;
 mod crash;

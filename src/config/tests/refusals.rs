@@ -435,6 +435,11 @@ fn what_only_root_may_give_is_refused_to_others() {
             "`open_files` lies between 16 and 1048576",
         ),
         (
+            "limits = { memory = '1KiB' }",
+            "`memory` lies between 1MiB and 1024TiB",
+        ),
+        ("limits = { pids = 0 }", "`pids` lies between 1 and 4194304"),
+        (
             "limits = { files = 3 }",
             "unknown key `files` in [jobs.a.limits]",
         ),
@@ -450,5 +455,60 @@ fn what_only_root_may_give_is_refused_to_others() {
         ("umask = 77", "`umask` is a mode in quotes, not a number"),
     ] {
         assert_eq!(messages(&job(line)), [said], "{line}");
+    }
+    for share in [
+        "0%", "1.5%", "-5%", "+5%", "150", "%", "", "100001%", "5 %", "5%%",
+    ] {
+        let said = messages(&job(&format!("limits = {{ cpu = '{share}' }}")));
+        let wanted = "`cpu` is a whole share of one processor, from \"1%\" to \"100000%\"";
+        assert_eq!(said, [wanted], "{share}");
+    }
+}
+
+#[test]
+fn a_limit_that_the_daemon_cannot_set_is_refused() {
+    let lines = [
+        (
+            "memory",
+            "'1GiB'",
+            CanLimit {
+                memory: false,
+                ..CanLimit::ALL
+            },
+        ),
+        (
+            "cpu",
+            "'150%'",
+            CanLimit {
+                cpu: false,
+                ..CanLimit::ALL
+            },
+        ),
+        (
+            "pids",
+            "200",
+            CanLimit {
+                pids: false,
+                ..CanLimit::ALL
+            },
+        ),
+    ];
+    for (key, value, can_limit) in lines {
+        let text = job(&format!("limits = {{ {key} = {value} }}"));
+        valid(&text);
+        let without = Environment {
+            can_limit,
+            ..ordinary()
+        };
+        let refused = parse(Path::new("/etc/punctual/config.toml"), &text, &without).unwrap_err();
+        let said: Vec<_> = refused
+            .problems()
+            .into_iter()
+            .map(|it| it.message)
+            .collect();
+        let wanted = format!(
+            "`{key}` cannot be limited by this daemon, as it has no control group with that controller"
+        );
+        assert_eq!(said, [wanted]);
     }
 }

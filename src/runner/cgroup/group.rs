@@ -139,7 +139,9 @@ impl Group {
             // A group of threads does not name processes; the one that it belongs to does.
             processes_in(&group).unwrap_or_default()
         });
-        pids.filter_map(Stat::of).filter(|stat| !stat.dead).collect()
+        pids.filter_map(Stat::of)
+            .filter(|stat| !stat.dead)
+            .collect()
     }
 
     /// Kills all of it in one stroke, which no fork can slip through. Before Linux 5.14, one after
@@ -322,7 +324,10 @@ mod tests {
         write("cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
         write("memory.peak", "4096\n");
         write("memory.events", "low 0\nhigh 0\nmax 7\noom 1\noom_kill 2\n");
-        write("memory.events.local", "low 0\nhigh 0\nmax 7\noom 0\noom_kill 2\n");
+        write(
+            "memory.events.local",
+            "low 0\nhigh 0\nmax 7\noom 0\noom_kill 2\n",
+        );
         write("pids.events", "max 3\n");
         assert_eq!(
             (group.cpu_usec(), group.memory_peak()),

@@ -24,6 +24,7 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
+use rustix::process::Signal;
 
 use super::Cleared;
 use crate::clock;
@@ -52,7 +53,11 @@ pub struct Groups(Result<Arc<Tree>, Arc<str>>);
 #[derive(Debug)]
 struct Tree {
     top: PathBuf,
+    daemon: PathBuf,
     jobs: PathBuf,
+    /// This daemon went into its group itself, and so did nobody else: what else is there was started
+    /// by one before it.
+    has_entered: bool,
     can: CanLimit,
     /// What could not be had of the group, and why.
     flaws: Vec<String>,
@@ -138,11 +143,15 @@ impl Tree {
         if !locks(&lock).map_err(failed(jobs))? {
             return Err(format!("another daemon divides {}", top.display()));
         }
+        let inside = site::processes_in(daemon).map_err(failed(daemon))?;
+        let has_entered = !inside.contains(&std::process::id());
         group::set(&daemon.join("cgroup.procs"), "0").map_err(failed(daemon))?;
         let (can, flaws) = enable_controllers(top, jobs);
         Ok(Self {
             can,
             flaws,
+            has_entered,
+            daemon: daemon.to_owned(),
             top: top.to_owned(),
             jobs: jobs.to_owned(),
             _lock: lock,
@@ -161,24 +170,35 @@ impl Tree {
         }
         let begun = clock::monotonic();
         let mut killed = BTreeSet::new();
+        let mut alive = Vec::new();
         for group in &left {
             while group.is_populated() && begun.elapsed() < DYING {
-                let members = group.members();
-                killed.extend(members.iter().map(|stat| (stat.pid, stat.start_ticks)));
+                killed.extend(group.members().iter().map(|stat| stat.pid));
                 group.kill()?;
                 group.wait_for_news();
             }
-        }
-        let mut alive = Vec::new();
-        for group in &left {
             let members = group.members();
             if members.is_empty() {
                 group.remove()?;
             }
             alive.extend(members.iter().map(|stat| stat.pid));
         }
+        let own = Group::at(&self.top, DAEMON);
+        let others = || {
+            let mut members = own.members();
+            members.retain(|stat| self.has_entered && stat.pid != std::process::id());
+            members
+        };
+        while !others().is_empty() && begun.elapsed() < DYING {
+            for other in others() {
+                other.signal(Signal::KILL)?;
+                killed.insert(other.pid);
+            }
+            own.wait_for_news();
+        }
+        alive.extend(others().iter().map(|stat| stat.pid));
         Ok(Cleared {
-            killed: killed.len() - alive.len().min(killed.len()),
+            killed: killed.len().saturating_sub(alive.len()),
             alive,
         })
     }
@@ -225,5 +245,7 @@ fn enable_controllers(top: &Path, jobs: &Path) -> (CanLimit, Vec<String>) {
 
 fn is_offered(top: &Path, controller: &str) -> bool {
     let offered = fs::read_to_string(top.join("cgroup.controllers")).unwrap_or_default();
-    offered.split_ascii_whitespace().any(|name| name == controller)
+    offered
+        .split_ascii_whitespace()
+        .any(|name| name == controller)
 }

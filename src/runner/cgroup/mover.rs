@@ -9,9 +9,11 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use rustix::io::Errno;
 use tokio::sync::{oneshot, watch};
 
 use super::group::{Group, Unlimited};
+use super::site::processes_in;
 use super::{Groups, Tree};
 use crate::job::Limits;
 use crate::runner::tree::{Leader, Stat};
@@ -62,6 +64,9 @@ impl Place {
     }
 }
 
+/// Processes, by number and start time, of which it cannot be said whose they are.
+type Unclear = BTreeSet<(u32, u64)>;
+
 /// What the thread does.
 #[derive(Debug)]
 enum Task {
@@ -72,8 +77,7 @@ enum Task {
     },
     Remove {
         group: Arc<Group>,
-        /// Dropped when it is done.
-        _done: oneshot::Sender<()>,
+        done: oneshot::Sender<()>,
     },
 }
 
@@ -98,8 +102,9 @@ impl Mover {
         thread::Builder::new()
             .name("groups".to_owned())
             .spawn(move || {
+                let mut unclear = Unclear::new();
                 for task in todo {
-                    for_thread.see_to(task);
+                    for_thread.see_to(task, &mut unclear);
                 }
             })?;
         Ok(Self(Some(Moving {
@@ -148,9 +153,10 @@ impl Mover {
     }
 
     /// Where an attempt is that an earlier life of the daemon gave a group of this name.
-    pub(in crate::runner) fn find(&self, name: Option<&str>) -> Place {
+    pub(in crate::runner) fn find(&self, key: Key, name: Option<&str>) -> Place {
         match (&self.0, name) {
             (Some(Moving { tree, .. }), Some(name)) => {
+                family::enters(key);
                 Place::within(Arc::new(Group::at(&tree.jobs, name)))
             }
             _ => Place::apart(),
@@ -159,10 +165,10 @@ impl Mover {
 
     /// Removes a group in which nothing lives any more. The answer comes when it is done.
     pub(in crate::runner) fn discard(&self, group: Arc<Group>) -> oneshot::Receiver<()> {
-        let (_done, wait) = oneshot::channel();
+        let (done, wait) = oneshot::channel();
         if let Some(Moving { tasks, .. }) = &self.0 {
             // A thread that is gone leaves it to the next start.
-            let _ = tasks.send(Task::Remove { group, _done });
+            let _ = tasks.send(Task::Remove { group, done });
         }
         wait
     }
@@ -184,10 +190,10 @@ impl Tree {
         Ok((Arc::new(group), door?))
     }
 
-    fn see_to(&self, task: Task) {
+    fn see_to(&self, task: Task, unclear: &mut Unclear) {
         match task {
             Task::Move { key, pid, place } => {
-                let state = match self.move_all(key, pid) {
+                let state = match self.move_all(key, pid, unclear) {
                     Ok(Some(group)) => State::In(group),
                     Ok(None) => State::Apart,
                     Err(why) => {
@@ -197,10 +203,12 @@ impl Tree {
                 };
                 place.send_replace(state);
             }
-            Task::Remove { group, _done } => {
+            Task::Remove { group, done } => {
                 if let Err(why) = group.remove() {
                     tracing::warn!(group = group.name(), %why, "a control group stays behind");
                 }
+                // Not everybody waits for it.
+                let _ = done.send(());
             }
         }
     }
@@ -208,44 +216,70 @@ impl Tree {
     /// Moves the attempt's main process, and all that it forked, into a group. None: it left nothing.
     ///
     /// Nobody has waited for the main process before this is done, so its number is its own.
-    fn move_all(&self, key: Key, pid: u32) -> io::Result<Option<Arc<Group>>> {
+    fn move_all(
+        &self,
+        key: Key,
+        pid: u32,
+        unclear: &mut Unclear,
+    ) -> io::Result<Option<Arc<Group>>> {
         let leader = Leader {
             pid,
             start_ticks: Stat::of(pid).map_or(0, |stat| stat.start_ticks),
         };
-        let mut outside = family::members(key, leader);
-        if outside.is_empty() {
-            return Ok(None);
-        }
-        let group = Arc::new(Group::make(&self.jobs, &name_of(key))?);
-        let mut inside = BTreeSet::new();
+        let mut group = None;
+        let mut moved = Unclear::new();
         for _ in 0..ROUNDS {
-            for member in &outside {
-                // Its number may be another's by now.
-                if Stat::of(member.pid).is_some_and(|now| now.start_ticks == member.start_ticks)
-                    && let Err(why) = group.add(member.pid)
-                    && why.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error())
-                {
-                    return if group.is_populated() {
-                        tracing::warn!(run = %key.0, %why, "a process stays outside of its group");
-                        Ok(Some(group))
-                    } else {
-                        group.remove()?;
-                        Err(why)
-                    };
-                }
-            }
-            inside.extend(outside.iter().map(|member| (member.pid, member.start_ticks)));
-            // What one forked while it was on its way is where it was.
-            let in_group: BTreeSet<_> = group.members().iter().map(|stat| stat.pid).collect();
-            outside = family::members(key, leader);
-            outside.retain(|stat| {
-                !in_group.contains(&stat.pid) && !inside.contains(&(stat.pid, stat.start_ticks))
-            });
+            let mut outside = self.outside(key, leader, unclear)?;
+            outside.retain(|stat| !moved.contains(&(stat.pid, stat.start_ticks)));
             if outside.is_empty() {
                 break;
             }
+            let group = match &group {
+                Some(group) => group,
+                None => group.insert(Group::make(&self.jobs, &name_of(key))?),
+            };
+            for member in outside {
+                moved.insert((member.pid, member.start_ticks));
+                if let Err(why) = add(group, &member) {
+                    tracing::warn!(run = %key.0, pid = member.pid, %why, "it has no control group");
+                }
+            }
         }
-        Ok(Some(group))
+        if group.is_some() {
+            family::enters(key);
+        }
+        Ok(group.map(Arc::new))
+    }
+
+    /// What of an attempt is not in a group yet. What one forked while it was moved is where it was.
+    fn outside(&self, key: Key, leader: Leader, unclear: &mut Unclear) -> io::Result<Vec<Stat>> {
+        let mut pids: BTreeSet<u32> = processes_in(&self.daemon)?.into_iter().collect();
+        pids.remove(&std::process::id());
+        let mut members = family::members(key, leader);
+        members.retain(|stat| pids.contains(&stat.pid));
+        let (strays, are_surely_its) = family::strays_outside(key, &pids);
+        // Once it could have been another's, it stays so when that one has moved.
+        unclear.retain(|&(pid, _)| pids.contains(&pid));
+        for stray in strays {
+            let identity = (stray.pid, stray.start_ticks);
+            if !are_surely_its {
+                unclear.insert(identity);
+            } else if !unclear.contains(&identity) {
+                members.push(stray);
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// Moves one process, if it is there.
+fn add(group: &Group, member: &Stat) -> io::Result<()> {
+    // Its number may be another's by now.
+    if Stat::of(member.pid).is_none_or(|now| now.start_ticks != member.start_ticks) {
+        return Ok(());
+    }
+    match group.add(member.pid) {
+        Err(why) if why.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(()),
+        added => added,
     }
 }

@@ -17,10 +17,12 @@ pub(super) const JOBS: &str = "jobs";
 
 /// Finds the group that is to be divided, or says why there is none.
 pub(super) fn find() -> Result<PathBuf, String> {
-    let cannot_read = |what: &str, why: &dyn std::fmt::Display| format!("{what} cannot be read: {why}");
+    let cannot_read =
+        |what: &str, why: &dyn std::fmt::Display| format!("{what} cannot be read: {why}");
     let mounts = fs::read("/proc/self/mountinfo")
         .map_err(|why| cannot_read("/proc/self/mountinfo", &why))?;
-    let own = fs::read("/proc/self/cgroup").map_err(|why| cannot_read("/proc/self/cgroup", &why))?;
+    let own =
+        fs::read("/proc/self/cgroup").map_err(|why| cannot_read("/proc/self/cgroup", &why))?;
     let mounts = mounts_of_cgroup2(&mounts);
     if mounts.is_empty() {
         return Err("no cgroup v2 is mounted here".to_owned());
@@ -28,9 +30,14 @@ pub(super) fn find() -> Result<PathBuf, String> {
     let own = own_path(&own).ok_or("it is in no group of cgroup v2")?;
     let folders = mounts.iter().filter_map(|mount| mount.folder_of(&own));
     // What is mounted may be another part of the tree, so the kernel is asked.
-    let group = folders.into_iter().find(|folder| holds_this_process(folder));
+    let group = folders
+        .into_iter()
+        .find(|folder| holds_this_process(folder));
     let group = group.ok_or_else(|| {
-        format!("its own group {} is not in what is mounted here", own.display())
+        format!(
+            "its own group {} is not in what is mounted here",
+            own.display()
+        )
     })?;
     let top = to_divide(&group);
     may_divide(&top)?;
@@ -178,7 +185,9 @@ fn others_in(top: &Path) -> std::io::Result<bool> {
     }
     for child in children_of(top)? {
         let name = child.file_name();
-        let of_a_daemon = [DAEMON, JOBS].iter().any(|ours| name == Some(OsStr::new(ours)));
+        let of_a_daemon = [DAEMON, JOBS]
+            .iter()
+            .any(|ours| name == Some(OsStr::new(ours)));
         if !of_a_daemon && super::group::is_populated(&child)? {
             return Ok(true);
         }
@@ -230,10 +239,17 @@ mod tests {
         };
         let at = |path: &str| Some(PathBuf::from(path));
         let outside = [None, None, None];
-        assert_eq!(folders("/x/y"), [at("/sys/fs/cgroup/unified/x/y"), None, None]);
+        assert_eq!(
+            folders("/x/y"),
+            [at("/sys/fs/cgroup/unified/x/y"), None, None]
+        );
         assert_eq!(
             folders("/a b/c"),
-            [at("/sys/fs/cgroup/unified/a b/c"), at("/mnt/my\\groups/c"), None]
+            [
+                at("/sys/fs/cgroup/unified/a b/c"),
+                at("/mnt/my\\groups/c"),
+                None
+            ]
         );
         assert_eq!(folders("/../../x"), outside);
         assert_eq!(folders("/a bc").get(1), Some(&None));
