@@ -45,10 +45,8 @@ pub fn run(args: &Args) -> Exit {
             };
         }
     };
-    // Before there is another thread, so that they wait for those that listen to them.
-    if let Err(error) = daemon::hold_signals() {
-        return fail(&error);
-    }
+    // Before there is another thread.
+    daemon::hold_signals();
     // Dropped last, so that the last line arrives.
     let log = match telemetry::start(args.log_format) {
         Ok(log) => log,

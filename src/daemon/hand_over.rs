@@ -232,9 +232,7 @@ impl HandOver {
     /// of the program that gave all this, and returns only if it failed.
     fn send_and(self, become_it: impl FnOnce(&Path) -> std::io::Error) -> HandOverError {
         // An exec takes all handlers away.
-        if let Err(why) = signals::hold() {
-            return why.into();
-        }
+        signals::hold();
         let file = PathBuf::from(format!("/proc/self/fd/{}", self.program.as_raw_fd()));
         let sent = self.into_parcel().and_then(|parcel| {
             parcel.send()?;

@@ -126,6 +126,7 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(name)
+        .on_thread_start(signals::hold)
         .enable_all()
         .build()
         .map_err(|why| DaemonError::System {
@@ -165,7 +166,7 @@ async fn begin(
     scheduler: tokio::runtime::Handle,
 ) -> Result<Life, DaemonError> {
     let started_at = clock::now();
-    let (mut ends, hangups, upgrades) = signals(handed.as_ref())?;
+    let (mut ends, hangups, upgrades) = signals()?;
     let successor = Successor::of_process().map_err(|why| DaemonError::System {
         what: "path of this program",
         why,
@@ -175,16 +176,14 @@ async fn begin(
     let (mut listeners, sockets) = listen(&config, passed, handed.as_ref()).await?;
     let (dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
-    let first = tokio::select! {
-        settled = settle(&ledger, first, &claims) => settled?,
-        signal = ends.next() => return Err(DaemonError::Stopped(signal)),
-    };
+    let settled = settle(&ledger, first, &claims);
+    // A life before this one may yet get everything back, signals included.
+    let first = unless_stopped(settled, &mut ends, handed.is_none()).await?;
     let marks = recovery.begin()?;
 
     let (reports, reported) = mpsc::channel(INBOX);
     let attempts = hand_over::take_attempts(handed);
     listeners.look_after();
-    let_signals_in()?;
     let io = tokio::runtime::Handle::current();
     let runner = Runner::start(marks, reports, io, attempts, &groups)?;
     runner.expect(config.jobs.values().map(|plan| &plan.action));
@@ -243,6 +242,8 @@ async fn begin(
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
     let watching = watch(&config, path.clone(), &reloader);
+    // There are threads for everything now.
+    signals::let_in();
     say_ready(&config);
     manager.ready();
 
@@ -311,26 +312,17 @@ fn recover(
     Ok((dispatcher, first, recovery))
 }
 
-fn let_signals_in() -> Result<(), DaemonError> {
-    signals::let_in().map_err(|why| DaemonError::System {
-        what: "signals",
-        why,
-    })
-}
-
-/// From here on no signal kills the process. They come at once, unless there was a life before: to
-/// that this one may give everything back, and a signal with it.
-fn signals(handed: Option<&HandOver>) -> Result<(Ends, Signal, Signal), DaemonError> {
+/// From here on no signal kills the process.
+fn signals() -> Result<(Ends, Signal, Signal), DaemonError> {
     let failed = |why| DaemonError::System {
         what: "signals",
         why,
     };
-    let ends = Ends::listen().map_err(failed)?;
-    let others = (hangups().map_err(failed)?, upgrades().map_err(failed)?);
-    if handed.is_none() {
-        let_signals_in()?;
-    }
-    Ok((ends, others.0, others.1))
+    Ok((
+        Ends::listen().map_err(failed)?,
+        hangups().map_err(failed)?,
+        upgrades().map_err(failed)?,
+    ))
 }
 
 /// Reads the start marks and ends what still runs of the life before, but for what goes on.
@@ -349,6 +341,23 @@ fn watch(config: &Config, path: PathBuf, reloader: &Arc<Reloader>) -> Option<Joi
     watch
         .flatten()
         .map(|watch| tokio::spawn(watch.run(reloader.clone())))
+}
+
+/// Waits for the ledger, or where `they_may` for a signal that ends this life before it began.
+async fn unless_stopped(
+    settled: impl Future<Output = Result<Vec<Effect>, DaemonError>>,
+    ends: &mut Ends,
+    they_may: bool,
+) -> Result<Vec<Effect>, DaemonError> {
+    if they_may {
+        signals::let_in();
+    }
+    let first = tokio::select! {
+        settled = settled => settled,
+        signal = ends.next() => Err(DaemonError::Stopped(signal)),
+    };
+    signals::hold();
+    first
 }
 
 /// Makes the first decisions durable, before anything is started or marked anew.

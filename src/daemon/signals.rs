@@ -1,10 +1,10 @@
 //! SIGTERM and SIGINT: the first drains, the second hurries. SIGHUP: the config is read again.
 //! SIGUSR2: the next version takes over.
 //!
-//! All of them are for the main thread alone: every other thread is begun while they are held, and goes
-//! on holding them. So the main thread can hold them for the whole process, and does where nobody
-//! listens: until the first handlers are there, and on the way from one life to the next. The kernel
-//! keeps what comes meanwhile, through the exec too, and none kills the daemon or is missed.
+//! All of them are for the main thread alone; every other thread holds them, as it is begun while the
+//! main thread does, or says so itself. So the main thread can hold them for the whole process, and does
+//! where nobody listens: until the first handlers are there, and on the way from one life to the next.
+//! The kernel keeps what comes meanwhile, through the exec too, and none kills the daemon or is missed.
 
 use std::sync::Arc;
 
@@ -14,13 +14,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::reload::Reloader;
 
 /// Has the signals wait, for this thread and those that it begins.
-pub fn hold() -> std::io::Result<()> {
-    Ok(all().thread_block()?)
+pub fn hold() {
+    let held = all().thread_block();
+    held.expect("only signals that nobody knows cannot be held");
 }
 
 /// Lets them in, at this thread: to be called on the main thread, once somebody listens.
-pub(super) fn let_in() -> std::io::Result<()> {
-    Ok(all().thread_unblock()?)
+pub(super) fn let_in() {
+    let let_in = all().thread_unblock();
+    let_in.expect("only signals that nobody knows cannot be let in");
 }
 
 fn all() -> SigSet {

@@ -96,7 +96,7 @@ impl Life {
 
     async fn hand_over(mut self) -> Result<Ended, DaemonError> {
         // From here on they are for the next life.
-        signals::hold().map_err(HandOverError::from)?;
+        signals::hold();
         // Requests cannot be handed over; there may soon be none. Until then everything goes on.
         tokio::select! {
             () = self.runner.no_requests() => {}

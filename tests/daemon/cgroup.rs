@@ -184,7 +184,8 @@ fn place_with_hiding(then: &str, keys: &str) -> Place {
     Place::new(&format!(
         "kill_timeout = '300ms'\n\
          [jobs.older]\nevery = '1000d'\nshell = 'echo $$ > $PLACE/older; exec sleep 1000'\n\
-         [jobs.hides]\nevery = '1000d'\nshell = '''{HIDES}; {then}'''\n{keys}\n"
+         [jobs.hides]\nevery = '1000d'\nshell = '''{HIDES}; {then}'''\n{keys}\n\
+         [scheduler]\nshutdown_grace = '0s'\n"
     ))
 }
 
