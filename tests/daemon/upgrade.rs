@@ -1,6 +1,6 @@
 //! SIGUSR2: the next version takes over in the same process, and what runs goes on.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use rustix::process::Signal;
@@ -473,6 +473,7 @@ fn a_signal_to_end_that_comes_during_an_upgrade_ends_the_next_version() {
         daemon.wait_for_log(moment);
         daemon.signal(Signal::TERM);
         daemon.wait_for_log("took over");
+        daemon.wait_for_log("stopped");
         assert!(daemon.wait().success(), "{moment}");
         let row = the_run(&place, "patient");
         assert_eq!(
@@ -511,6 +512,12 @@ fn a_version_that_fails_with_its_sockets_open_leaves_their_files() {
     let hex = digest[..8].iter().map(|byte| format!("{byte:02x}"));
     let marks = format!("run/started-{}", hex.collect::<String>());
     std::fs::write(place.path(&marks), "no folder").unwrap();
+    let inode = || {
+        std::fs::metadata(place.path("punctual.sock"))
+            .unwrap()
+            .ino()
+    };
+    let socket = inode();
     for (name, config) in [("same.toml", &config), ("moved.toml", &elsewhere)] {
         let config = config.replace("/punctual.db", "/second.db");
         std::fs::write(place.path(name), config).unwrap();
@@ -521,6 +528,8 @@ fn a_version_that_fails_with_its_sockets_open_leaves_their_files() {
         daemon.wait_for_log("ready");
         assert_eq!(the_run(&place, "patient").status, "running");
         assert_eq!(door(&place).get("/healthz").send().status, 200);
+        // The same one: who connected to it meanwhile waits in it.
+        assert_eq!(inode(), socket);
         assert!(!place.path("other.sock").exists());
     }
     // One that goes on takes the file along, or away.
