@@ -12,6 +12,7 @@ mod db;
 mod diff;
 mod events;
 mod exit;
+mod import;
 mod instant;
 mod job;
 mod jobs;
@@ -81,6 +82,7 @@ enum Command {
     Events(events::Args),
     Audit(audit::Args),
     Db(db::Args),
+    Import(import::Args),
     Completions(completions::Args),
     Man(man::Args),
     Token(token::Args),
@@ -129,6 +131,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Events(args) => events::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Db(args) => db::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Token(args) => token::run(&args),

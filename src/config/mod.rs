@@ -24,6 +24,7 @@ mod fields;
 mod http;
 mod ics;
 mod job;
+mod limits;
 mod not_yet;
 pub mod outlook;
 mod overlap;

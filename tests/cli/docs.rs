@@ -6,17 +6,20 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 26] = [
+const KNOWN_PATHS: [&str; 29] = [
     "/api/v1",
     "/audit",
-    "/bin/sh",
+    "/bin/",
     "/config/diff",
     "/dev/null",
     "/docs",
     "/etc/",
     "/events",
     "/healthz",
+    "/health",
+    "/internal",
     "/jobs",
+    "/lock",
     "/metrics",
     "/openapi.json",
     "/path",
@@ -61,6 +64,33 @@ fn commands_print_what_the_documents_show() {
         }
     }
     assert!(ran >= 15, "only {ran} commands were found");
+}
+
+/// Blocks that show what is refused, by their first line.
+const WRONG: [&str; 2] = ["# broken.toml", "[[server.tokens]]"];
+
+#[test]
+fn every_config_in_the_documents_is_valid() {
+    let mut checked = 0;
+    for (path, text) in documents() {
+        let blocks = blocks(&text);
+        let toml = blocks.iter().filter(|block| block.language == "toml");
+        for block in toml.filter(|block| !WRONG.contains(&block.lines[0].as_str())) {
+            let folder = tempfile::tempdir().expect("it is there");
+            let calendar = "BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n";
+            std::fs::write(folder.path().join("holidays.ics"), calendar).expect("it is there");
+            std::fs::write(folder.path().join("x.toml"), block.lines.join("\n"))
+                .expect("it is there");
+            let told = printed("check --config x.toml", folder.path());
+            assert!(
+                told.contains("The configuration is valid"),
+                "{path}:\n{}\n{told}",
+                block.lines.join("\n")
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 12, "{checked}");
 }
 
 #[test]
@@ -202,6 +232,7 @@ fn documents() -> Vec<(String, String)> {
         "README.md".to_owned(),
         "CHANGELOG.md".to_owned(),
         "CONTRIBUTING.md".to_owned(),
+        "SECURITY.md".to_owned(),
     ];
     for entry in std::fs::read_dir(root().join("docs"))
         .expect("there are documents")

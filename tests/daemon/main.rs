@@ -13,6 +13,7 @@ mod access;
 mod api;
 mod api_limits;
 mod audit;
+mod cgroup;
 mod cli;
 mod clock_changes;
 mod crash;
