@@ -17,7 +17,7 @@ root_asks() {
 step "root asks at once, without a token" root_asks
 
 files() {
-    local mode
+    local file
     mode() { on stat --format='%a %U %G' "$1"; }
     is "the mode of the config" "$(mode /etc/punctual/config.toml)" "640 root punctual"
     is "the mode of its folder" "$(mode /etc/punctual)" "750 root punctual"
