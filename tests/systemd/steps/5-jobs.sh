@@ -64,4 +64,4 @@ TOML
     within 10 refused on test -e "/sys/fs/cgroup$group"
 }
 step "each attempt has a control group, which goes with all that is in it" groups
-on journalctl --quiet --unit=punctual --output=cat --grep='control group' | sort -u | sed 's/^/      /'
+on journalctl --quiet --unit=punctual --output=cat --grep='control group' | sort -u | sed 's/^/      /' || true
