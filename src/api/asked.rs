@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -30,7 +31,7 @@ const MAX_LIMIT: usize = 500;
 const DEFAULT_LIMIT: usize = 100;
 
 /// A query or a body in which nothing may stand.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
@@ -107,6 +108,36 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
             Kind::BadQuery,
             format!("limit is from 1 to {MAX_LIMIT}, not {limit}; use cursor to read on"),
         )),
+    }
+}
+
+/// The `Idempotency-Key` that a client makes repeats of its request safe with, if it sends one.
+#[derive(Debug)]
+pub(super) struct IdempotencyKey(pub(super) Option<String>);
+
+impl IdempotencyKey {
+    /// The longest, in bytes.
+    pub(super) const MAX: usize = 255;
+}
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        let Some(value) = values.next() else {
+            return Ok(Self(None));
+        };
+        let text = value.to_str().unwrap_or_default();
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.is_empty() || !visible || text.len() > Self::MAX || values.next().is_some() {
+            let detail = format!(
+                "there is one Idempotency-Key of 1 to {} visible ASCII characters, such as a UUID",
+                Self::MAX
+            );
+            return Err(Problem::new(Kind::BadRequest, detail));
+        }
+        Ok(Self(Some(text.to_owned())))
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::Caller;
@@ -14,10 +15,12 @@ use crate::job::JobName;
 use crate::store::{AuditReport, AuditScope, Watch};
 
 /// What to audit.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scope {
+    /// Of this job alone.
     job: Option<JobName>,
+    /// From this time on.
     since: Option<Timestamp>,
 }
 

@@ -4,6 +4,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::LocatedProblem;
@@ -44,12 +45,14 @@ pub(super) enum Kind {
     Decided,
     BodyTooLarge,
     NotJson,
+    NoSuchRange,
     WrongHost,
     WrongBody,
     BadParams,
     KeyReused,
     UntilPassed,
     BadConfig,
+    TooManyGuesses,
     Internal,
     Busy,
     ShuttingDown,
@@ -58,8 +61,44 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub(super) const ALL: [Self; 32] = [
+        Self::BadRequest,
+        Self::BadQuery,
+        Self::BadBody,
+        Self::Unauthorised,
+        Self::Forbidden,
+        Self::CrossSite,
+        Self::UnknownRoute,
+        Self::UnknownJob,
+        Self::UnknownRun,
+        Self::NoOutput,
+        Self::MethodNotAllowed,
+        Self::BodyTimeout,
+        Self::MaxConcurrent,
+        Self::QueueFull,
+        Self::NotActive,
+        Self::OnlyScheduled,
+        Self::Decided,
+        Self::BodyTooLarge,
+        Self::NotJson,
+        Self::NoSuchRange,
+        Self::WrongHost,
+        Self::WrongBody,
+        Self::BadParams,
+        Self::KeyReused,
+        Self::UntilPassed,
+        Self::BadConfig,
+        Self::TooManyGuesses,
+        Self::Internal,
+        Self::Busy,
+        Self::ShuttingDown,
+        Self::TimedOut,
+        Self::Ledger,
+    ];
+
     /// Status, last part of the type, and title.
-    fn facts(self) -> (StatusCode, &'static str, &'static str) {
+    pub(super) fn facts(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
             Self::BadRequest => (S::BAD_REQUEST, "bad-request", "Bad request"),
@@ -89,12 +128,14 @@ impl Kind {
                 "The body is too large",
             ),
             Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON"),
+            Self::NoSuchRange => (S::RANGE_NOT_SATISFIABLE, "no-such-range", "No such range"),
             Self::WrongHost => (S::MISDIRECTED_REQUEST, "wrong-host", "Unknown host"),
             Self::WrongBody => (S::UNPROCESSABLE_ENTITY, "wrong-body", "Wrong body"),
             Self::BadParams => (S::UNPROCESSABLE_ENTITY, "bad-params", "Bad parameters"),
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "key-reused", "Key used before"),
             Self::UntilPassed => (S::UNPROCESSABLE_ENTITY, "until-passed", "Time has passed"),
             Self::BadConfig => (S::UNPROCESSABLE_ENTITY, "bad-config", "Bad configuration"),
+            Self::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too-many-guesses", "Too many guesses"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
@@ -104,14 +145,20 @@ impl Kind {
     }
 }
 
-/// A problem as it is sent.
-#[derive(Serialize)]
-struct Body<'a> {
+/// A problem as it is sent (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WrittenProblem<'a> {
+    /// What kind of problem it is; programs may rely on it.
     r#type: String,
+    /// The kind for people.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// What happened and what to do.
     detail: &'a str,
+    /// The path that was asked for.
     instance: &'a str,
+    /// Each error of a configuration.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [LocatedProblem],
 }
@@ -122,6 +169,14 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
+        }
+    }
+
+    /// The same kind of error, told so that nothing of the request is quoted.
+    pub(super) fn in_other_words(self, detail: &str) -> Self {
+        Self {
+            detail: detail.to_owned(),
+            ..self
         }
     }
 
@@ -152,7 +207,7 @@ impl Problem {
     /// The answer's body, for a request to the path `instance`.
     pub(super) fn body(&self, instance: &str) -> Vec<u8> {
         let (status, slug, title) = self.kind.facts();
-        let body = Body {
+        let body = WrittenProblem {
             r#type: format!("urn:punctual:problem:{slug}"),
             title,
             status: status.as_u16(),
@@ -176,7 +231,7 @@ impl IntoResponse for Problem {
                 let scheme = HeaderValue::from_static("Bearer realm=\"punctual\"");
                 headers.insert(header::WWW_AUTHENTICATE, scheme);
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,7 +11,7 @@ use super::access::{Caller, Peer};
 use super::asked::Asked;
 use super::error::Problem;
 use super::seats::Seat;
-use super::sse::{self, Gone, Stream};
+use super::sse::{self, Events, Gone, LastEventId, Stream};
 use super::{Context, wire};
 use crate::clock;
 use crate::job::{Event, EventKind, JobName};
@@ -22,7 +21,7 @@ use crate::telemetry::{Live, Place};
 const AT_ONCE: usize = 64;
 
 /// Which events are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Only those of this job, and those that concern all jobs.
@@ -34,9 +33,9 @@ pub(super) async fn follow(
     State(context): State<Context>,
     peer: Peer,
     caller: Caller,
-    headers: HeaderMap,
+    last: LastEventId,
     Asked(which): Asked<Which>,
-) -> Result<Response, Problem> {
+) -> Result<Events, Problem> {
     if let Some(job) = &which.job {
         let known = context.handle.snapshot().job(job.as_str()).is_some();
         if !known || !caller.sees(job) {
@@ -44,7 +43,7 @@ pub(super) async fn follow(
         }
     }
     let live = context.handle.live().clone();
-    let place = sse::last_id(&headers)?.unwrap_or_else(|| live.here());
+    let place = last.place()?.unwrap_or_else(|| live.here());
     let reader = Reader {
         live,
         caller,
@@ -63,7 +62,7 @@ pub(super) async fn follow(
             _ = stopping.wait_for(|&stopping| stopping) => {}
         }
     });
-    Ok(response)
+    Ok(Events(response))
 }
 
 /// Who listens, and how far.

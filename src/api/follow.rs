@@ -6,7 +6,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
 
@@ -16,7 +15,7 @@ use super::error::Problem;
 use super::output::Which;
 use super::said::{self, Course};
 use super::seats::Seat;
-use super::sse::{self, Gone, Stream};
+use super::sse::{self, Gone, LastEventId, Stream};
 use super::{Context, output, wire};
 use crate::job::{Run, RunId};
 use crate::runner::{self, Piece, What};
@@ -64,7 +63,7 @@ impl FromStr for Place {
 pub(super) fn follow(
     context: Context,
     peer: Peer,
-    headers: &HeaderMap,
+    last: &LastEventId,
     run: RunId,
     which: Which,
 ) -> Result<Response, Problem> {
@@ -75,7 +74,7 @@ pub(super) fn follow(
     let follower = Follower {
         ends: Ends::listen(&context),
         run,
-        place: sse::last_id(headers)?.unwrap_or(first),
+        place: last.place()?.unwrap_or(first),
         which,
         _seat: context.seats.take(peer)?,
         context,

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::Caller;
@@ -13,15 +14,20 @@ use crate::job::JobName;
 use crate::store::Jobs;
 
 /// Which jobs are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
+    /// In this state alone.
     state: Option<wire::State>,
+    /// With this tag alone.
     tag: Option<String>,
     /// A part of the name or of the description, in upper or lower case.
     q: Option<String>,
+    /// How many items at most, 100 unless said.
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<usize>,
-    /// The name of the last job of the part before.
+    /// `next_cursor` of the part before.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9._-]{0,63}$"))]
     cursor: Option<String>,
 }
 

@@ -1,48 +1,93 @@
 //! What a run printed.
 
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Answer};
+use aide::operation::OperationOutput;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::access::{Caller, Peer};
 use super::asked::{Asked, RunPath};
 use super::error::{Kind, Problem};
-use super::{Context, follow, runs, sse};
+use super::ranged::Wanted;
+use super::sse::{self, LastEventId};
+use super::{Context, described, follow, runs};
 use crate::job::Run;
 use crate::runner::{CapturedOutput, Stream};
 
 /// Which output is wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Of which attempt; the last one when none is named.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub(super) attempt: Option<u32>,
     /// Of which stream; of both when none is named.
     pub(super) stream: Option<Stream>,
 }
 
-type Text = ([(HeaderName, HeaderValue); 2], Vec<u8>);
-
 /// GET `/runs/{id}/output`
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is one thing that a request says"
+)]
 pub(super) async fn show(
     State(context): State<Context>,
     peer: Peer,
     caller: Caller,
     RunPath(id): RunPath,
     headers: HeaderMap,
+    wanted: Wanted,
+    last: LastEventId,
     Asked(which): Asked<Which>,
-) -> Result<Response, Problem> {
+) -> Result<Printed, Problem> {
     let run = runs::find(&context, &caller, id).await?;
     if sse::is_wanted(&headers) {
-        return follow::follow(context, peer, &headers, id, which);
+        return follow::follow(context, peer, &last, id, which).map(Printed);
     }
-    let text = of_now(&context, &run, &which).await?;
-    Ok(text.into_response())
+    let bytes = of_now(&context, &run, &which).await?;
+    Ok(Printed(wanted.answer(bytes)))
+}
+
+/// Output, as bytes or as a stream.
+pub(super) struct Printed(Response);
+
+impl IntoResponse for Printed {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl OperationOutput for Printed {
+    type Inner = Self;
+
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, Answer)> {
+        let bytes = json!({ "type": "string" });
+        let text = |text| described::answer(text, "text/plain", &bytes);
+        let mut whole = text("What it printed, or a stream of it.");
+        for (_, stream) in sse::Events::inferred_responses(ctx, operation) {
+            whole.content.extend(stream.content);
+        }
+        vec![
+            (Some(200), whole),
+            (Some(206), text("The part that `Range` asked for.")),
+            (
+                Some(416),
+                described::problem("The range lies behind the end."),
+            ),
+        ]
+    }
 }
 
 /// What there is at this moment.
-async fn of_now(context: &Context, run: &Run, which: &Which) -> Result<Text, Problem> {
+async fn of_now(context: &Context, run: &Run, which: &Which) -> Result<Vec<u8>, Problem> {
     let id = run.id;
     let output = match which.attempt {
         Some(attempt) if attempt == 0 || attempt > run.attempts => {
@@ -57,20 +102,16 @@ async fn of_now(context: &Context, run: &Run, which: &Which) -> Result<Text, Pro
             some => some,
         },
     };
-    let bytes = match output {
-        Some(output) => output.render(which.stream),
+    match output {
+        Some(output) => Ok(output.render(which.stream)),
         None if run.status.is_final() => {
             let why = "it was pruned to keep the ledger small, or the daemon died before it was \
                        stored";
-            return Err(Problem::no_output(id, why));
+            Err(Problem::no_output(id, why))
         }
         // Between its end and the ledger.
-        None => Vec::new(),
-    };
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    let whole = HeaderValue::from_static("none");
-    let headers = [(header::CONTENT_TYPE, text), (header::ACCEPT_RANGES, whole)];
-    Ok((headers, bytes))
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What an attempt has printed, so far or to its end.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::Caller;
@@ -13,27 +14,44 @@ use crate::job::{JobName, Run, RunId, Status, Trigger};
 use crate::store::{CursorError, Jobs, RunFilter};
 
 /// Which runs of a job are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfJob {
+    /// In this status alone; rows still `scheduled` come only when asked for.
     status: Option<Status>,
+    /// With this trigger alone.
     trigger: Option<Trigger>,
+    /// Whose instant is not before this.
     since: Option<Timestamp>,
+    /// Whose instant is before this.
     until: Option<Timestamp>,
+    /// How many items at most, 100 unless said.
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<usize>,
+    /// `next_cursor` of the part before.
+    #[schemars(regex(pattern = r"^[0-9]{1,17}\.[0-9]{1,9}$"))]
     cursor: Option<String>,
 }
 
 /// Which runs are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfAny {
+    /// Of this job alone.
     job: Option<JobName>,
+    /// In this status alone; rows still `scheduled` come only when asked for.
     status: Option<Status>,
+    /// With this trigger alone.
     trigger: Option<Trigger>,
+    /// Whose instant is not before this.
     since: Option<Timestamp>,
+    /// Whose instant is before this.
     until: Option<Timestamp>,
+    /// How many items at most, 100 unless said.
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<usize>,
+    /// `next_cursor` of the part before.
+    #[schemars(regex(pattern = r"^[0-9]{1,17}\.[0-9]{1,9}$"))]
     cursor: Option<String>,
 }
 

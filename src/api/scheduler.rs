@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
 
-use super::Context;
 use super::access::Caller;
 use super::asked::{Asked, Nothing, Sent};
 use super::error::Problem;
+use super::{Context, wire};
 use crate::dispatch::Command;
 
 /// POST `/scheduler/pause`
@@ -16,9 +15,9 @@ pub(super) async fn pause(
     caller: Caller,
     _: Asked<Nothing>,
     _: Sent<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::SchedulerPause>, Problem> {
     context.handle.ask(Command::PauseAll, &caller.by).await?;
-    Ok(Json(json!({ "paused": true })))
+    Ok(Json(wire::SchedulerPause { paused: true }))
 }
 
 /// POST `/scheduler/resume`
@@ -27,7 +26,7 @@ pub(super) async fn resume(
     caller: Caller,
     _: Asked<Nothing>,
     _: Sent<Nothing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<wire::SchedulerPause>, Problem> {
     context.handle.ask(Command::ResumeAll, &caller.by).await?;
-    Ok(Json(json!({ "paused": false })))
+    Ok(Json(wire::SchedulerPause { paused: false }))
 }

@@ -9,16 +9,26 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Answer};
+use aide::operation::OperationOutput;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::described;
 use super::error::{Kind, Problem};
 use crate::clock;
+
+/// The type of such an answer.
+const KIND: &str = "text/event-stream";
 
 /// How long a stream is silent at most: then comes a comment, so that both ends and all between
 /// know that it lives.
@@ -47,7 +57,7 @@ pub(super) fn stream() -> (Stream, Response) {
         frames,
         silence: Box::pin(clock::elapse(HEARTBEAT)),
     };
-    let kind = HeaderValue::from_static("text/event-stream");
+    let kind = HeaderValue::from_static(KIND);
     // Proxies that gather answers would hold events back.
     let unbuffered = HeaderName::from_static("x-accel-buffering");
     let headers = [
@@ -98,6 +108,28 @@ pub(super) fn heartbeat(id: impl std::fmt::Display) -> String {
     format!(": heartbeat\nid: {id}\n\n")
 }
 
+/// A stream of events, as an answer that describes itself.
+pub(super) struct Events(pub(super) Response);
+
+impl IntoResponse for Events {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl OperationOutput for Events {
+    type Inner = Self;
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Answer)> {
+        let text = "A stream of server-sent events, which goes on until the client leaves or the \
+                    daemon stops.";
+        vec![(
+            Some(200),
+            described::answer(text, KIND, &json!({ "type": "string" })),
+        )]
+    }
+}
+
 /// Whether a client wants a stream.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
@@ -105,26 +137,36 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|kind| kind.split(';').next())
-        .any(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+        .any(|kind| kind.trim().eq_ignore_ascii_case(KIND))
 }
 
-/// Where a client that comes back wants to go on.
-pub(super) fn last_id<T>(headers: &HeaderMap) -> Result<Option<T>, Problem>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-{
-    let Some(value) = headers.get("last-event-id") else {
-        return Ok(None);
-    };
-    let text = String::from_utf8_lossy(value.as_bytes());
-    let id = text.trim().parse().map_err(|why: T::Err| {
-        Problem::new(
-            Kind::BadRequest,
-            format!("in the header Last-Event-ID: {why}"),
-        )
-    })?;
-    Ok(Some(id))
+/// Where a client that comes back wants to go on: the `Last-Event-ID`, if it sends one.
+pub(super) struct LastEventId(Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for LastEventId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let value = parts.headers.get("last-event-id");
+        Ok(Self(value.map(|value| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        })))
+    }
+}
+
+impl LastEventId {
+    /// As the place that it stands for.
+    pub(super) fn place<T>(&self) -> Result<Option<T>, Problem>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let place = self.0.as_deref().map(|text| text.trim().parse());
+        place.transpose().map_err(|why: T::Err| {
+            let detail = format!("in the header Last-Event-ID: {why}");
+            Problem::new(Kind::BadRequest, detail)
+        })
+    }
 }
 
 /// The reading end, as the body of an answer.
@@ -169,12 +211,8 @@ mod tests {
 
     #[test]
     fn a_place_to_go_on_from_is_checked() {
-        let last = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("last-event-id", HeaderValue::from_static(value));
-            last_id::<u64>(&headers)
-        };
-        assert_eq!(last_id::<u64>(&HeaderMap::new()), Ok(None));
+        let last = |value: &str| LastEventId(Some(value.to_owned())).place::<u64>();
+        assert_eq!(LastEventId(None).place::<u64>(), Ok(None));
         assert_eq!(last(" 7"), Ok(Some(7)));
         assert!(last("x").is_err());
     }

@@ -3,34 +3,34 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Answer};
+use aide::operation::OperationOutput;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::access::{Caller, Peer};
-use super::asked::{Asked, JobPath, Nothing, RunPath, Sent};
+use super::asked::{Asked, IdempotencyKey, JobPath, Nothing, RunPath, Sent};
 use super::awaited::{Ends, Waited};
 use super::error::{Kind, Problem};
-use super::{Context, jobs, runs, wire};
+use super::{Context, described, jobs, runs, wire};
 use crate::daemon::AskError;
-use crate::dispatch::{Answer, Command, Refusal, check_params};
+use crate::dispatch::{self, Command, Refusal, check_params};
 use crate::job::{JobName, Run, RunId};
 
 /// The longest reason of a pause, in characters.
 const MAX_REASON: usize = 1_000;
 
-/// The longest `Idempotency-Key`, in bytes.
-const MAX_KEY: usize = 255;
-
 /// How long a wait for the end of a run lasts before it begins again.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a trigger is answered.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct How {
     /// Only when the run has ended.
@@ -39,18 +39,22 @@ pub(super) struct How {
 }
 
 /// What a trigger passes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Passed {
+    /// Values of the job's `params`.
     #[serde(default)]
     params: BTreeMap<String, String>,
 }
 
 /// What a pause says.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pause {
+    /// When it goes on by itself.
     until: Option<Timestamp>,
+    /// Why, for whoever looks.
+    #[schemars(length(max = MAX_REASON))]
     reason: Option<String>,
 }
 
@@ -71,10 +75,9 @@ pub(super) async fn trigger(
     caller: Caller,
     JobPath(job): JobPath,
     Asked(how): Asked<How>,
-    headers: HeaderMap,
+    IdempotencyKey(key): IdempotencyKey,
     Sent(passed): Sent<Passed>,
-) -> Result<Response, Problem> {
-    let key = key(&headers)?;
+) -> Result<Triggered, Problem> {
     visible(&context, &caller, &job)?;
     let seat = how.wait.then(|| context.seats.take(peer)).transpose()?;
     // Listening begins before the run can end.
@@ -87,32 +90,71 @@ pub(super) async fn trigger(
         Some(ends) => until_end(ends, id).await?,
         None => None,
     };
-    let location = HeaderValue::try_from(format!("/api/v1/runs/{id}"))
-        .expect("an id is letters, digits and dashes");
-    let mut response = if let Some(run) = ended {
-        Json(wire::Run::from(*run)).into_response()
-    } else {
-        let message = format!("Job {job} is running in the background.");
-        accepted(id, &message)
-    };
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    Ok(match ended {
+        Some(run) => Triggered::Ended(Box::new(wire::Run::from(*run))),
+        None => Triggered::Runs(wire::Accepted {
+            run_id: id,
+            message: format!("Job {job} is running in the background."),
+        }),
+    })
 }
 
-/// What the client says makes repeats of its request safe.
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let text = value.to_str().unwrap_or_default();
-    if text.is_empty() || text.len() > MAX_KEY || values.next().is_some() {
-        let detail = format!(
-            "there is one Idempotency-Key of 1 to {MAX_KEY} visible ASCII characters, such as a UUID"
-        );
-        return Err(Problem::new(Kind::BadRequest, detail));
+/// How a trigger is answered.
+pub(super) enum Triggered {
+    /// The run is on its way.
+    Runs(wire::Accepted),
+    /// It was waited for.
+    Ended(Box<wire::Run>),
+}
+
+impl IntoResponse for Triggered {
+    fn into_response(self) -> Response {
+        let (id, mut response) = match self {
+            Self::Runs(accepted) => (accepted.run_id, Accepted(accepted).into_response()),
+            Self::Ended(run) => (run.id, Json(run).into_response()),
+        };
+        let location = HeaderValue::try_from(format!("/api/v1/runs/{id}"))
+            .expect("an id is letters, digits and dashes");
+        response.headers_mut().insert(header::LOCATION, location);
+        response
     }
-    Ok(Some(text.to_owned()))
+}
+
+impl OperationOutput for Triggered {
+    type Inner = Self;
+
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, Answer)> {
+        let mut answers = Accepted::inferred_responses(ctx, operation);
+        let run = described::schema_of::<wire::Run>(ctx);
+        let text = "With `wait=true`: the run, which has ended.";
+        answers.push((Some(200), described::answer(text, "application/json", &run)));
+        answers
+    }
+}
+
+/// What was asked for is under way.
+pub(super) struct Accepted(wire::Accepted);
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, Json(self.0)).into_response()
+    }
+}
+
+impl OperationOutput for Accepted {
+    type Inner = Self;
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Answer)> {
+        let accepted = described::schema_of::<wire::Accepted>(ctx);
+        let text = "It is under way.";
+        vec![(
+            Some(202),
+            described::answer(text, "application/json", &accepted),
+        )]
+    }
 }
 
 /// Runs a job, unless this key has done so before. The ledger is what remembers keys, so that a
@@ -163,8 +205,8 @@ async fn run_now(
         key,
     };
     match context.handle.ask(command, &caller.by).await {
-        Ok(Answer::Triggered(id)) => Ok(Ok(id)),
-        Ok(Answer::Done) => Err(Problem::new(Kind::Internal, "a trigger made no run")),
+        Ok(dispatch::Answer::Triggered(id)) => Ok(Ok(id)),
+        Ok(dispatch::Answer::Done) => Err(Problem::new(Kind::Internal, "a trigger made no run")),
         Err(AskError::Refused(refusal)) => Ok(Err(refusal)),
         Err(error) => Err(error.into()),
     }
@@ -233,15 +275,13 @@ pub(super) async fn cancel(
     RunPath(id): RunPath,
     _: Asked<Nothing>,
     _: Sent<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Accepted, Problem> {
     let run = runs::find(&context, &caller, id).await?;
     let command = Command::Cancel { run: id };
     context.handle.ask(command, &caller.by).await?;
     let message = format!("Run {id} of job {} is being cancelled.", run.job);
-    Ok(accepted(id, &message))
-}
-
-fn accepted(run: RunId, message: &str) -> Response {
-    let body = json!({ "run_id": run, "message": message });
-    (StatusCode::ACCEPTED, Json(body)).into_response()
+    Ok(Accepted(wire::Accepted {
+        run_id: id,
+        message,
+    }))
 }

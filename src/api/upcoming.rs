@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::Caller;
@@ -14,15 +15,18 @@ use crate::job::JobName;
 use crate::schedule::Agenda;
 
 /// Which fires are wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Up to this instant, itself included.
     until: Option<Timestamp>,
     /// Of this job alone.
     job: Option<JobName>,
+    /// How many items at most, 100 unless said.
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<usize>,
-    /// The last fire of the part before.
+    /// `next_cursor` of the part before.
+    #[schemars(regex(pattern = r"^[0-9]{1,17}~[a-z0-9][a-z0-9._-]{0,63}$"))]
     cursor: Option<String>,
 }
 

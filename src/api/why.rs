@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access::Caller;
@@ -14,9 +15,10 @@ use crate::clock;
 use crate::explain::{Facts, History, Standing, explain};
 
 /// Which time is asked about.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct When {
+    /// The time to tell of; now, if none.
     at: Option<Timestamp>,
 }
 

@@ -13,9 +13,7 @@ use crate::telemetry::{self, LogFormat};
 /// Runs the daemon in the foreground.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config; without it, the first there is of `$PUNCTUAL_CONFIG`,
-    /// `/etc/punctual/config.toml` and `$XDG_CONFIG_HOME/punctual/config.toml`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = super::CONFIG)]
     config: Option<PathBuf>,
     /// Where log lines go, and how they look.
     #[arg(long, value_enum, default_value = "auto")]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
@@ -10,7 +11,7 @@ use crate::job::{JobName, Plan};
 use crate::schedule::Calendar;
 
 /// The differences between two configurations, as far as they mean something.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Changes {
     /// Jobs that are new.
     pub added: Vec<JobName>,
@@ -30,7 +31,7 @@ pub struct Changes {
 }
 
 /// A job that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobChange {
     /// Which.
     pub job: JobName,

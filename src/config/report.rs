@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::render;
@@ -231,7 +232,7 @@ pub struct Report {
 }
 
 /// One problem of a [`Report`], for machines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LocatedProblem {
     /// The file it is in.
     pub file: PathBuf,

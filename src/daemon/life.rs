@@ -29,7 +29,7 @@ use crate::runner::{
 };
 use crate::store::{Ledger, Recovered, Retention, StoreError};
 use crate::systemd::{Passed, ServiceManager};
-use crate::telemetry::Live;
+use crate::telemetry::{Live, Metrics};
 
 /// Messages that a part may be ahead of the driver by, before it waits.
 const INBOX: usize = 65_536;
@@ -201,6 +201,8 @@ async fn begin(
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
+    let metrics = Metrics::begin(events.subscribe(), seen.clone());
+    tokio::spawn(metrics.clone().remember(ledger.reader()));
     let handle = Handle(Arc::new(Inner {
         requests,
         snapshots: seen,
@@ -213,6 +215,7 @@ async fn begin(
         node: config.node.name.clone(),
         started_at,
         live: Live::begin(started_at, events.subscribe()),
+        metrics,
     }));
     tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{KeepOutput, OutputLimits};
@@ -12,7 +13,7 @@ use crate::job::{KeepOutput, OutputLimits};
 const MAX_SEGMENTS: usize = 8192;
 
 /// One of the two output streams of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Descriptor 1.

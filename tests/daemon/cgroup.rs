@@ -485,13 +485,13 @@ fn what_has_a_share_of_a_processor_gets_no_more() {
          [jobs.all]\nevery = '1000d'\numask = '0077'\nshell = '(setsid {busy} &); sleep 2.5'\n"
     ));
     let _daemon = ground.start(&place);
-    let took = |job: &str| {
+    let share = |job: &str| {
         let end = ended(&place, &trigger(&place, job));
-        end["attempt_list"][0]["cpu_seconds"].as_f64().unwrap()
+        let attempt = &end["attempt_list"][0];
+        attempt["cpu_seconds"].as_f64().unwrap() / attempt["duration_s"].as_f64().unwrap()
     };
-    let (some, all) = (took("some"), took("all"));
-    // 2 s of which a fifth; a period is 0.1 s.
-    assert!((0.1..0.7).contains(&some), "{some}");
+    let (some, all) = (share("some"), share("all"));
+    assert!((0.1..0.25).contains(&some), "{some}");
     // Nobody waited for it, and yet it is counted.
-    assert!(all > 0.8, "{all}");
+    assert!(all > 0.4, "{all}");
 }

@@ -256,7 +256,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     (
         "server.auth",
         &[
-            "tests/daemon/api.rs::every_route_wants_its_role_and_its_method",
+            "tests/daemon/access.rs::every_route_wants_its_role_and_its_method",
             "tests/daemon/api.rs::jobs_are_listed_shown_and_filtered",
         ],
     ),
@@ -270,7 +270,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ),
     (
         "server.tokens.role",
-        &["tests/daemon/api.rs::every_route_wants_its_role_and_its_method"],
+        &["tests/daemon/access.rs::every_route_wants_its_role_and_its_method"],
     ),
     (
         "server.tokens.jobs",

@@ -115,3 +115,64 @@ fn a_stream_ends_with_the_daemon() {
     while events.next().is_some() {}
     assert!(stopped.join().unwrap().success());
 }
+
+/// Waits until a run is over.
+fn over(door: &Door, output: &str) {
+    let mut stream = follow(door, output, None);
+    stream.next_of("end");
+}
+
+#[test]
+fn a_part_of_it_can_be_asked_for() {
+    let place = Place::new("[jobs.ten]\nevery = \"1000d\"\nshell = \"printf 0123456789\"\n");
+    let _daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    let path = trigger(&door, "ten");
+    over(&door, &path);
+    let whole = door.get(&path).send();
+    assert_eq!((whole.status, whole.text().as_str()), (200, "0123456789"));
+    assert_eq!(whole.header("accept-ranges"), Some("bytes"));
+    let tag = whole.header("etag").unwrap().to_owned();
+    let part = |range: &str| door.get(&path).with("Range", range).send();
+    let middle = part("bytes=3-5");
+    assert_eq!((middle.status, middle.text().as_str()), (206, "345"));
+    assert_eq!(middle.header("content-range"), Some("bytes 3-5/10"));
+    assert_eq!(middle.header("content-type"), whole.header("content-type"));
+    assert_eq!(part("bytes=-2").text(), "89");
+    assert_eq!(part("bytes=0-1,5-6").status, 200);
+    let behind = part("bytes=10-");
+    assert_eq!(behind.status, 416);
+    assert_eq!(behind.header("content-range"), Some("bytes */10"));
+    assert_eq!(behind.json()["type"], "urn:punctual:problem:no-such-range");
+    let other = door
+        .get(&path)
+        .with("Range", "bytes=1-")
+        .with("If-Range", "\"x\"");
+    assert_eq!(other.send().status, 200);
+    let same = door
+        .get(&path)
+        .with("Range", "bytes=1-")
+        .with("If-Range", &tag);
+    assert_eq!(same.send().text(), "123456789");
+    let known = door.get(&path).with("If-None-Match", &tag).send();
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    assert_eq!(known.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn what_a_client_has_is_not_sent_again_until_it_changes() {
+    let place = Place::new("[jobs.rare]\nevery = \"1000d\"\nshell = \"true\"\n");
+    let _daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    let list = "/api/v1/jobs?limit=5";
+    let first = door.get(list).send();
+    let tag = first.header("etag").unwrap().to_owned();
+    let again = |tag: &str| door.get(list).with("If-None-Match", tag).send();
+    assert_eq!((again(&tag).status, again(&tag).body.len()), (304, 0));
+    let paused = door.post("/api/v1/jobs/rare/pause").send();
+    assert_eq!(paused.status, 200);
+    assert_eq!(paused.header("etag"), None, "only what is read has one");
+    let changed = again(&tag);
+    assert_eq!(changed.status, 200);
+    assert_ne!(changed.header("etag"), Some(tag.as_str()));
+}

@@ -1,5 +1,6 @@
 //! Audits.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
@@ -7,7 +8,7 @@ use crate::job::JobName;
 use crate::store;
 
 /// The ledger held against the schedules as they stood over time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// Whether every instant is in the ledger exactly once.
     pub clean: bool,
@@ -28,7 +29,7 @@ pub struct Audit {
 }
 
 /// What was looked at of one job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditedJob {
     /// Which.
     pub job: JobName,
@@ -41,7 +42,7 @@ pub struct AuditedJob {
 }
 
 /// Something wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditProblem {
     /// Whose.
     pub job: JobName,

@@ -1,12 +1,20 @@
 //! Readiness.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::{Time, seconds};
 use crate::{daemon, store};
 
+/// The process lives.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Alive {
+    /// True.
+    pub alive: bool,
+}
+
 /// Whether the daemon does its work, and what keeps it from it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Readiness {
     ready: bool,
     ticking: bool,
@@ -16,7 +24,7 @@ pub struct Readiness {
 }
 
 /// Whether the ledger can be written.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Store {
     pub(crate) writable: bool,
     pub(crate) since: Time,

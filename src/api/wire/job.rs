@@ -1,6 +1,7 @@
 //! Jobs.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
@@ -13,8 +14,9 @@ use crate::store::{JobStatistics, LastRuns, Spread};
 const NEXT_FIRES: usize = 10;
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "JobState")]
 pub enum State {
     /// It fires.
     Active,
@@ -38,7 +40,7 @@ impl From<dispatch::State> for State {
 }
 
 /// A job of the list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     pub(crate) name: JobName,
     pub(crate) description: String,
@@ -56,7 +58,7 @@ pub struct Job {
     pub(crate) success_rate: Option<f64>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Pause {
     pub(crate) since: Option<Time>,
     pub(crate) until: Option<Time>,
@@ -64,7 +66,7 @@ pub(crate) struct Pause {
     pub(crate) by: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ScheduleText {
     pub(crate) kind: String,
     pub(crate) expression: String,
@@ -111,7 +113,7 @@ impl Job {
 }
 
 /// A job whole.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobDetail {
     /// As in the list.
     #[serde(flatten)]
@@ -125,14 +127,14 @@ pub struct JobDetail {
 }
 
 /// Figures over the newest runs that ended.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Statistics {
     pub(crate) runs: usize,
     pub(crate) duration: Option<Figures>,
     pub(crate) lateness: Option<Figures>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[allow(
     clippy::struct_field_names,
     reason = "the unit belongs to the contract's names"

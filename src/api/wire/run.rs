@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::{Time, between};
 use crate::job;
 
 /// A row of the ledger.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     pub(crate) id: job::RunId,
     pub(crate) job: job::JobName,
@@ -67,7 +68,7 @@ impl From<job::Run> for Run {
 }
 
 /// A run with its attempts.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunDetail {
     /// The run.
     #[serde(flatten)]
@@ -77,7 +78,7 @@ pub struct RunDetail {
 }
 
 /// One execution.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     pub(crate) number: u32,
     pub(crate) status: job::Status,

@@ -1,5 +1,6 @@
 //! The daemon as a whole.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::health::Store;
@@ -10,7 +11,8 @@ use crate::job::JobName;
 use crate::telemetry;
 
 /// How the daemon is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DaemonStatus")]
 pub struct Status {
     /// Of the program.
     pub version: String,
@@ -39,7 +41,7 @@ pub struct Status {
 }
 
 /// One daemon.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -52,7 +54,7 @@ pub struct Node {
 }
 
 /// How late fires started, in seconds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Lateness {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
@@ -76,7 +78,7 @@ impl From<telemetry::Lateness> for Lateness {
 }
 
 /// One pool.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pool {
     pub(crate) name: String,
     pub(crate) slots: u32,
@@ -96,7 +98,7 @@ impl From<&PoolView> for Pool {
 }
 
 /// How many jobs are in which state.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobCounts {
     pub(crate) active: usize,
     pub(crate) paused: usize,
@@ -121,7 +123,7 @@ impl FromIterator<State> for JobCounts {
 }
 
 /// How a reload went.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LastReload {
     pub(crate) at: Time,
     pub(crate) by: String,
@@ -143,7 +145,7 @@ impl From<daemon::LastReload> for LastReload {
 }
 
 /// A fire to come.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Fire {
     /// Of which job.
     pub job: JobName,

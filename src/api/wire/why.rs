@@ -1,6 +1,7 @@
 //! Answers to "why".
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
@@ -9,7 +10,7 @@ use crate::explain::{Explanation, InForce};
 use crate::job::{JobName, Run as Row};
 
 /// Why a job ran or did not run at a time, or when it runs next.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     pub(crate) job: JobName,
     /// The time that was asked about; none: now.
@@ -38,7 +39,7 @@ pub struct Why {
     pub(crate) next_fire: Option<Time>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ScheduleThen {
     pub(crate) expression: String,
     pub(crate) text: String,
