@@ -17,7 +17,7 @@ root_asks() {
 step "root asks at once, without a token" root_asks
 
 files() {
-    local mode
+    local file
     mode() { on stat --format='%a %U %G' "$1"; }
     is "the mode of the config" "$(mode /etc/punctual/config.toml)" "640 root punctual"
     is "the mode of its folder" "$(mode /etc/punctual)" "750 root punctual"
@@ -56,8 +56,8 @@ verified() {
 step "systemd-analyze verify has nothing to say" verified
 
 secure() {
-    on systemd-analyze security --threshold=40 punctual.service
     on systemd-analyze security --no-pager punctual.service | tail -1 >"$folder/score"
+    on systemd-analyze security --threshold=40 punctual.service
 }
 step "systemd-analyze security: 4.0 at most" secure
 sed 's/^/      /' "$folder/score"

@@ -74,7 +74,7 @@ step "a reload of a wrong config says where, and changes nothing" reloads_nothin
 restarted() { [ "$(unit NRestarts)" -gt "$1" ] && unit_is ActiveState active && answers /readyz; }
 
 stuck_scheduler() {
-    local before thread seen
+    local before thread
     settings watchdog <<<$'[Service]\nWatchdogSec=4s'
     on systemctl restart punctual
     before=$(unit NRestarts)
@@ -82,8 +82,8 @@ stuck_scheduler() {
     thread=$(pgrep --ns "$(tests/systemd/machine pid "$folder")" --nslist pid -x punctual)
     thread=$(grep -lx scheduler "/proc/$thread/task/"*/comm | head -1 | cut -d/ -f5)
     python3 tests/systemd/hold_thread.py "$thread" &
-    seen() { [ "$(on curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:7878/readyz)" = 503 ]; }
-    within 15 seen
+    not_ready() { [ "$(on curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:7878/readyz)" = 503 ]; }
+    within 15 not_ready
     on curl --silent --fail http://127.0.0.1:7878/healthz
     within 30 restarted "$before"
     # It is let go by the end of the process.

@@ -1,12 +1,11 @@
 # A newer version takes over while jobs run.
 
-jobs_of patient <<'TOML'
+begin_patient() {
+    jobs_of patient <<'TOML'
 [jobs.patient]
 every = "1000d"
 shell = 'echo one; echo $$ >/srv/test/patient.new; mv /srv/test/patient.new /srv/test/patient; until [ -e /srv/test/go ]; do sleep 0.1; done; echo two; exit 3'
 TOML
-
-begin_patient() {
     on rm -f /srv/test/go /srv/test/patient
     run=$(trigger patient)
     within 10 on test -e /srv/test/patient

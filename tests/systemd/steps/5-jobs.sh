@@ -43,3 +43,25 @@ TOML
     within 10 found
 }
 step "the journal is found by job and run" fields
+
+groups() {
+    local run process group
+    jobs_of groups <<'TOML'
+[jobs.grouped]
+every = "1000d"
+shell = 'setsid sh -c "echo \$\$ >/srv/test/grouped.new; mv /srv/test/grouped.new /srv/test/grouped; exec sleep 600" & until [ -e /srv/test/grouped ]; do sleep 0.1; done; sleep 600'
+TOML
+    run=$(trigger grouped)
+    within 10 on test -e /srv/test/grouped
+    process=$(on cat /srv/test/grouped)
+    group=$(on sed -n 's/^0:://p' "/proc/$process/cgroup")
+    has "the group of what the job left in the background" "$group" "/punctual.service/jobs/$run\\.1\$"
+    has "the group of the daemon" "$(on cat "/proc/$(unit MainPID)/cgroup")" '/punctual.service/daemon$'
+    # It has left the job's session and group of processes, but not its control group.
+    punctual cancel "$run"
+    within 20 status_is "$run" cancelled
+    within 10 refused on kill -0 "$process"
+    within 10 refused on test -e "/sys/fs/cgroup$group"
+}
+step "each attempt has a control group, which goes with all that is in it" groups
+on journalctl --quiet --unit=punctual --output=cat --grep='control group' | sort -u | sed 's/^/      /' || true

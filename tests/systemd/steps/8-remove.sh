@@ -1,9 +1,9 @@
 # The package goes.
 
 known_runs() { punctual runs --limit 1000 --json | jq '.items | length'; }
-runs_before=$(known_runs)
 
 removed() {
+    known_runs >"$folder/runs"
     on dpkg --remove punctual
     is "what runs as punctual" "$(on pgrep -u punctual || true)" ""
     refused on systemctl start punctual.service
@@ -20,8 +20,8 @@ again() {
     is "the service" "$(on systemctl is-enabled punctual.service)" enabled
     has "the config" "$(on cat /etc/punctual/config.toml)" '^shutdown_grace'
     is "the mode of the config" "$(on stat --format='%a %U %G' /etc/punctual/config.toml)" "640 root punctual"
-    [ "$runs_before" -ge 1 ] || fail "nothing to tell it by"
-    is "how many runs are known" "$(known_runs)" "$runs_before"
+    [ "$(cat "$folder/runs")" -ge 1 ] || fail "nothing to tell it by"
+    is "how many runs are known" "$(known_runs)" "$(cat "$folder/runs")"
     punctual audit
 }
 step "installed again it goes on with what was kept" again

@@ -46,6 +46,7 @@ in_sandbox() {
     no_settings
     [ -z "${2:-}" ] || settings sandbox <"$2"
     on systemctl restart punctual
+    has "the journal" "$(journal)" 'each attempt has a control group of its own'
     while IFS='|' read -r -a cells; do
         what=$(sed 's/^ *//; s/ *$//' <<<"${cells[1]}")
         expected=$(tr -d ' *' <<<"${cells[$column]}")
