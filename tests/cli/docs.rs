@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 29] = [
+const KNOWN_PATHS: [&str; 30] = [
     "/api/v1",
     "/audit",
     "/bin/",
@@ -34,6 +34,7 @@ const KNOWN_PATHS: [&str; 29] = [
     "/srv",
     "/status",
     "/upcoming",
+    "/tmp",
     "/usr/",
     "/var/lib/",
 ];
@@ -162,7 +163,7 @@ fn every_refused_key_is_in_the_list() {
         let named = list.contains(&format!("`{key}`")) || list.contains(&format!("`{key} = "));
         assert!(named, "docs/configuration.md does not list {key}");
     }
-    assert!(count > 10, "the table of refused keys is not where it was");
+    assert!(count > 7, "the table of refused keys is not where it was");
 }
 
 #[test]
