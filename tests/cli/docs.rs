@@ -35,7 +35,7 @@ const KNOWN_PATHS: [&str; 30] = [
     "/status",
     "/upcoming",
     "/tmp",
-    "/usr/",
+    "/usr",
     "/var/lib/",
 ];
 
