@@ -13,7 +13,7 @@ const KNOWN_PATHS: [&str; 30] = [
     "/config/diff",
     "/dev/null",
     "/docs",
-    "/etc/",
+    "/etc",
     "/events",
     "/healthz",
     "/health",
