@@ -36,7 +36,7 @@ const KNOWN_PATHS: [&str; 30] = [
     "/upcoming",
     "/tmp",
     "/usr",
-    "/var/lib/",
+    "/var/",
 ];
 
 /// A fenced block: its language and its lines.
