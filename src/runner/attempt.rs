@@ -380,7 +380,8 @@ impl Attempt {
         let strains = group.as_ref().map(|group| group.strains());
         let strains = strains.unwrap_or_default();
         let end = ending::meaning(status.ok(), cause, strains, &self.process);
-        (end, ending::with_group(figures, group.as_deref()))
+        let terms = &self.process.terms;
+        (end, ending::with_group(figures, group.as_deref(), terms))
     }
 }
 

@@ -4,7 +4,7 @@ use rustix::process::WaitIdStatus;
 
 use super::attempt::Cause;
 use super::cgroup::{Group, Strains};
-use crate::job::{AttemptEnd, Figures, Process, Strain};
+use crate::job::{AttemptEnd, Figures, Process, Strain, Terms};
 
 /// How the attempt ended. None: that cannot be known.
 pub(super) fn meaning(
@@ -63,14 +63,20 @@ fn strain(strains: Strains, process: &Process) -> Option<Strain> {
 
 /// The figures of the main process and of the children that it waited for, with those of its group.
 ///
-/// Neither has all: a group counts also what nobody waited for, but not what came before it was
-/// entered. So the larger one is nearer to the truth.
-pub(super) fn with_group(figures: Figures, group: Option<&Group>) -> Figures {
+/// What was in its group before its program was is known by the group alone, as the others have the
+/// stage in them. Of what was moved later neither knows all: a group counts also what nobody waited
+/// for, but nothing from before. There the larger one is nearer to the truth.
+pub(super) fn with_group(figures: Figures, group: Option<&Group>, terms: &Terms) -> Figures {
+    let merged = |own: Option<u64>, of_group: Option<u64>| {
+        if terms.need_a_stage() {
+            of_group.or(own)
+        } else {
+            own.max(of_group)
+        }
+    };
     Figures {
-        cpu_usec: figures.cpu_usec.max(group.and_then(Group::cpu_usec)),
-        max_rss_bytes: figures
-            .max_rss_bytes
-            .max(group.and_then(Group::memory_peak)),
+        cpu_usec: merged(figures.cpu_usec, group.and_then(Group::cpu_usec)),
+        max_rss_bytes: merged(figures.max_rss_bytes, group.and_then(Group::memory_peak)),
     }
 }
 
@@ -80,7 +86,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::job::{CommandLine, KeepOutput, Limits, OutputLimits, Signal, StopCause, Terms};
+    use crate::job::{CommandLine, KeepOutput, Limits, OutputLimits, Signal, StopCause};
 
     fn process(limits: Limits) -> Process {
         Process {

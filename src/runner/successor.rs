@@ -8,8 +8,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use serde::{Deserialize, Serialize};
+
+use crate::clock;
 
 /// How this process was started, and so how its successor is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -110,13 +113,20 @@ fn find(name: &OsStr) -> io::Result<Option<PathBuf>> {
 fn ends_within(child: &Child, patience: Duration) -> io::Result<bool> {
     let pid = super::tree::as_pid(child.id()).ok_or(io::ErrorKind::NotFound)?;
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-    let seconds = i64::try_from(patience.as_secs()).unwrap_or(i64::MAX);
-    let patience = Timespec {
-        tv_sec: seconds,
-        tv_nsec: 0,
-    };
-    let mut ended = [PollFd::new(&process, PollFlags::IN)];
-    Ok(poll(&mut ended, Some(&patience))? > 0)
+    let deadline = clock::monotonic() + patience;
+    loop {
+        let left = deadline.saturating_duration_since(clock::monotonic());
+        let left = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        match poll(&mut ended, Some(&left)) {
+            // A signal for the daemon is no answer of the child.
+            Err(Errno::INTR) => {}
+            polled => return Ok(polled? > 0),
+        }
+    }
 }
 
 /// What is in a pipe whose writer has ended.
