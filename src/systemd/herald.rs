@@ -113,6 +113,8 @@ impl Voice {
             tokio::select! {
                 news = self.inbox.recv() => match news {
                     Some(News::Farewell(delivered)) => {
+                        // Whoever follows in this process has all of the manager's time from here.
+                        self.feed_watchdog().await;
                         // Whoever waited may have lost patience.
                         let _ = delivered.send(());
                         return;
@@ -138,6 +140,10 @@ impl Voice {
                 first_tick(view).await;
                 self.ready = true;
                 self.say_with_status("READY=1\n", view).await;
+                // The manager counts from the last meal, which may have been that of a life before.
+                if view.readiness().ticking {
+                    self.feed_watchdog().await;
+                }
             }
             // Whoever ends is not ready again.
             News::Reloading { .. } | News::Reloaded if self.stopping => {}
@@ -169,12 +175,18 @@ impl Voice {
     /// watches over us.
     async fn feed(&mut self, view: &impl View) {
         if self.stopping || view.readiness().ticking {
-            self.say("WATCHDOG=1\n").await;
+            self.feed_watchdog().await;
         } else {
             tracing::error!(
                 "the scheduler does not tick, so the watchdog is not fed; the service manager will \
                  restart the daemon"
             );
+        }
+    }
+
+    async fn feed_watchdog(&mut self) {
+        if self.watchdog.is_some() {
+            self.say("WATCHDOG=1\n").await;
         }
     }
 
@@ -263,6 +275,10 @@ mod tests {
 
     /// A herald that feeds every other moment, its news, its manager and its scheduler.
     fn herald() -> (mpsc::Sender<News>, UnixDatagram, Arc<AtomicBool>) {
+        herald_with(2 * MOMENT)
+    }
+
+    fn herald_with(watchdog: Duration) -> (mpsc::Sender<News>, UnixDatagram, Arc<AtomicBool>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -273,7 +289,7 @@ mod tests {
         let herald = Herald::new(
             Address::parse(path.as_os_str()).unwrap(),
             inbox,
-            Some(2 * MOMENT),
+            Some(watchdog),
         );
         let ticks = Arc::new(AtomicBool::new(false));
         let view = Switched(ticks.clone());
@@ -313,6 +329,26 @@ mod tests {
             manager.recv(&mut [0; 64]).is_err(),
             "fed after the last tick of the scheduler"
         );
+    }
+
+    /// Else lives that follow each other quickly in one process would starve the watchdog.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_watchdog_is_fed_when_a_life_is_ready_and_when_it_ends() {
+        let (news, manager, ticks) = herald_with(Duration::from_hours(1));
+        ticks.store(true, Ordering::SeqCst);
+        news.try_send(News::Ready).unwrap();
+        assert!(heard(&manager).starts_with("READY=1\n"));
+        assert_eq!(heard(&manager), "WATCHDOG=1\n");
+        let (delivered, wait) = oneshot::channel();
+        news.try_send(News::Farewell(delivered)).unwrap();
+        wait.await.unwrap();
+        loop {
+            let message = heard(&manager);
+            if message == "WATCHDOG=1\n" {
+                break;
+            }
+            assert!(message.starts_with("STATUS="), "{message}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

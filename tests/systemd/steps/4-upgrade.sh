@@ -36,6 +36,30 @@ in_place() {
 }
 step "SIGUSR2: the daemon is replaced in its process, and what runs goes on" in_place
 
+many() {
+    local before number
+    settings watchdog <<<$'[Service]\nWatchdogSec=6s'
+    on systemctl restart punctual
+    before=$(unit NRestarts)
+    pid=$(unit MainPID)
+    times() { is "how often it took over" "$(journal | grep -c 'took over')" "$1"; }
+    # Closer to each other than the meals of the watchdog, and for longer than it waits.
+    local until=$((SECONDS + 15))
+    number=0
+    while [ "$SECONDS" -lt "$until" ]; do
+        number=$((number + 1))
+        on systemctl kill --signal=SIGUSR2 --kill-whom=main punctual
+        within 20 times "$number"
+        within 10 unit_is ActiveState active
+    done
+    is "the main process" "$(unit MainPID)" "$pid"
+    unit_is NRestarts "$before"
+    lacks "the journal" "$(journal)" 'Watchdog timeout'
+    no_settings
+    on systemctl restart punctual
+}
+step "one upgrade upon the other does not starve the watchdog" many
+
 unfit() {
     begin_patient
     echo 'cron = "61 * * * *"' | put /etc/punctual/conf.d/broken.toml 0640 root:punctual
