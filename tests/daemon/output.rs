@@ -144,9 +144,15 @@ fn a_part_of_it_can_be_asked_for() {
     assert_eq!(behind.status, 416);
     assert_eq!(behind.header("content-range"), Some("bytes */10"));
     assert_eq!(behind.json()["type"], "urn:punctual:problem:no-such-range");
-    let other = door.get(&path).with("Range", "bytes=1-").with("If-Range", "\"x\"");
+    let other = door
+        .get(&path)
+        .with("Range", "bytes=1-")
+        .with("If-Range", "\"x\"");
     assert_eq!(other.send().status, 200);
-    let same = door.get(&path).with("Range", "bytes=1-").with("If-Range", &tag);
+    let same = door
+        .get(&path)
+        .with("Range", "bytes=1-")
+        .with("If-Range", &tag);
     assert_eq!(same.send().text(), "123456789");
     let known = door.get(&path).with("If-None-Match", &tag).send();
     assert_eq!((known.status, known.body.len()), (304, 0));
