@@ -28,7 +28,7 @@ use floor::{compile, floor, median, percentiles};
 
 fn main() {
     let dir = tempfile::tempdir().unwrap();
-    let child = compile(dir.path());
+    let child = compile(dir.path(), 0);
     let calm = || {
         (0..7)
             .map(|_| percentiles(floor(&child, 200, dir.path())))

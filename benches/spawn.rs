@@ -1,10 +1,12 @@
 //! How long after its instant does a process's first instruction run? The runner against a bare
 //! `posix_spawn` loop, same machine, same minute, alternating.
 //!
-//! Then the same from a daemon of 200 MB, with what another way to start 1,000 processes as another
-//! user costs: as root nobody's, else one's own with a umask.
+//! Then the same from a daemon of 200 MB and with children that stay, as what is over at once needs no
+//! control group: with and without one; as another user (as root nobody, else oneself with a umask), with
+//! and without one; and what another way to start as another user costs.
 //!
-//! `cargo bench --bench spawn`. Needs a C compiler, for a child that does nothing but tell the time.
+//! `cargo bench --bench spawn`. Needs a C compiler, for a child that does nothing but tell the time, and
+//! for control groups root and cgroup v2.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -19,7 +21,7 @@ mod floor;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ use punctual::job::{
     Action, CommandLine, Ids, JobName, KeepOutput, OutputLimits, Process, RunId,
     Signal as JobSignal, Terms,
 };
-use punctual::runner::{Launch, Marks, Report, Runner, Stage};
+use punctual::runner::{Groups, Launch, Marks, Report, Runner, Stage};
 
 use floor::{compile, floor, median, percentiles, with_command};
 
@@ -43,9 +45,16 @@ struct Bench {
     dir: tempfile::TempDir,
     child: String,
     runtime: tokio::runtime::Runtime,
+    apart: Ours,
+    in_groups: Ours,
+    ground: Ground,
+    batches: u64,
+}
+
+/// A runner.
+struct Ours {
     runner: Runner,
     reports: tokio::sync::mpsc::Receiver<Report>,
-    batches: u64,
 }
 
 fn main() {
@@ -56,7 +65,8 @@ fn main() {
         let (mut floors, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             floors.push(percentiles(bench.floor(at_once)));
-            ours.push(percentiles(bench.runner(&Terms::default(), at_once)));
+            let delays = bench.runner(false, &Terms::default(), at_once);
+            ours.push(percentiles(delays));
         }
         let (floor, runner) = (median(&floors), median(&ours));
         println!(
@@ -68,30 +78,50 @@ fn main() {
             runner.0 / floor.0
         );
     }
-    let at_once = 1000;
-    println!(
-        "{at_once} at once from {} MB, in ms, p50 and p99",
-        DAEMON >> 20
-    );
+    bench.child = compile(bench.dir.path(), 300);
     let ballast = vec![1_u8; DAEMON];
-    let (terms, user, group) = another();
-    let mut rounds: [Vec<(f64, f64)>; 4] = Default::default();
-    for _ in 0..ROUNDS {
-        rounds[0].push(percentiles(bench.floor(at_once)));
-        rounds[1].push(percentiles(bench.runner(&Terms::default(), at_once)));
-        rounds[2].push(percentiles(bench.runner(&terms, at_once)));
-        rounds[3].push(percentiles(bench.command(user, group, at_once)));
+    for at_once in [1, 1000] {
+        bench.ways(at_once);
     }
     std::hint::black_box(&ballast);
-    let names = [
-        "posix_spawn, one loop",
-        "the runner",
-        "the runner, on a stage",
-        "std::process::Command with uid and gid, one loop",
-    ];
-    for (name, rounds) in names.iter().zip(&rounds) {
-        let (p50, p99) = median(rounds);
-        println!("{p50:10.2} {p99:8.2}  {name}");
+    bench.ground.leave();
+}
+
+/// A control group for the benchmark, at the top of the tree.
+struct Ground {
+    path: PathBuf,
+    groups: Groups,
+}
+
+impl Ground {
+    fn enter() -> Self {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
+        let top = mount.and_then(|line| line.split(' ').nth(4)).unwrap_or("/");
+        let path = Path::new(top).join(format!("punctual-bench-{}", std::process::id()));
+        let entered = std::fs::create_dir(&path)
+            .and_then(|()| std::fs::write(path.join("cgroup.procs"), "0"));
+        let groups = match entered {
+            Ok(()) => Groups::claim(),
+            Err(why) => {
+                println!(
+                    "without control groups, as {} is none: {why}",
+                    path.display()
+                );
+                Groups::none()
+            }
+        };
+        Self { path, groups }
+    }
+
+    /// Back to where everybody is.
+    fn leave(&self) {
+        let top = self.path.parent().unwrap();
+        // Whatever of this fails leaves an empty folder behind.
+        let _ = std::fs::write(top.join("cgroup.procs"), "0");
+        for made in ["jobs", "daemon", ""] {
+            let _ = std::fs::remove_dir(self.path.join(made));
+        }
     }
 }
 
@@ -123,24 +153,68 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
-        let child = compile(dir.path());
+        let child = compile(dir.path(), 0);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
-        let (send, reports) = tokio::sync::mpsc::channel(1024);
-        let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
-        let io = runtime.handle().clone();
-        let runner = Runner::start_with_stage(stage, marks, send, io, Vec::new()).unwrap();
+        let ground = Ground::enter();
+        let ours = |name: &str, groups: &Groups| {
+            let marks = dir.path().join(name);
+            std::fs::create_dir(&marks).unwrap();
+            let marks = Marks::open(&marks).unwrap().begin().unwrap();
+            let (send, reports) = tokio::sync::mpsc::channel(1024);
+            let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
+            let io = runtime.handle().clone();
+            let runner = Runner::start_with_stage(stage, marks, send, io, Vec::new(), groups);
+            let runner = runner.unwrap();
+            Ours { runner, reports }
+        };
         Self {
+            apart: ours("apart", &Groups::none()),
+            in_groups: ours("in-groups", &ground.groups),
+            ground,
             dir,
             child,
             runtime,
-            runner,
-            reports,
             batches: 0,
+        }
+    }
+
+    /// Every way to start so many, in turn.
+    fn ways(&mut self, at_once: usize) {
+        let (terms, user, group) = another();
+        let plain = Terms::default();
+        let mut rounds: [Vec<(f64, f64)>; 6] = Default::default();
+        for _ in 0..ROUNDS {
+            let delays = [
+                self.floor(at_once),
+                self.runner(false, &plain, at_once),
+                self.runner(true, &plain, at_once),
+                self.runner(false, &terms, at_once),
+                self.runner(true, &terms, at_once),
+                self.command(user, group, at_once),
+            ];
+            for (rounds, delays) in rounds.iter_mut().zip(delays) {
+                rounds.push(percentiles(delays));
+            }
+        }
+        let names = [
+            "posix_spawn, one loop",
+            "the runner",
+            "the runner, into a control group behind the start",
+            "the runner, on a stage",
+            "the runner, on a stage in a control group",
+            "std::process::Command with uid and gid, one loop",
+        ];
+        println!(
+            "{at_once} at once from {} MB, in ms, p50 and p99",
+            DAEMON >> 20
+        );
+        for (name, rounds) in names.iter().zip(&rounds) {
+            let (p50, p99) = median(rounds);
+            println!("{p50:10.2} {p99:8.2}  {name}");
         }
     }
 
@@ -159,11 +233,16 @@ impl Bench {
         })
     }
 
-    fn runner(&mut self, terms: &Terms, at_once: usize) -> Vec<i128> {
+    fn runner(&mut self, in_groups: bool, terms: &Terms, at_once: usize) -> Vec<i128> {
         self.batches += 1;
-        let (runner, reports) = (&self.runner, &mut self.reports);
+        let child = &self.child;
+        let Ours { runner, reports } = if in_groups {
+            &mut self.in_groups
+        } else {
+            &mut self.apart
+        };
         self.runtime.block_on(async {
-            let due = launch_all(runner, &self.child, terms, at_once, self.batches);
+            let due = launch_all(runner, child, terms, at_once, self.batches);
             let mut delays = Vec::new();
             while delays.len() < at_once {
                 if let Report::Ended { output, end, .. } = reports.recv().await.unwrap() {

@@ -29,6 +29,12 @@ pub fn monotonic_usec() -> u64 {
     u64::try_from(usec).unwrap_or_default()
 }
 
+/// The processor time that all threads of this process have taken.
+pub fn processor_time() -> Duration {
+    let taken = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(taken).unwrap_or_default()
+}
+
 /// Waits for a span of elapsed time (time-outs, pauses between tries), not for an instant.
 pub async fn elapse(span: Duration) {
     tokio::time::sleep(span).await;

@@ -5,6 +5,7 @@
 //! the runner runs, the API and the command line look on and steer.
 
 pub mod clock;
+pub mod token;
 pub mod words;
 
 pub mod schedule;

@@ -10,7 +10,7 @@ use std::ptr;
 use jiff::Timestamp;
 use punctual::clock;
 
-/// Prints the wall clock, in nanoseconds, as its first act.
+/// Prints the wall clock, in nanoseconds, as its first act, and then stays for a while.
 const CHILD: &str = r#"
 #include <stdio.h>
 #include <time.h>
@@ -20,16 +20,19 @@ int main(void) {
     clock_gettime(CLOCK_REALTIME, &t);
     char line[32];
     int n = snprintf(line, sizeof line, "%lld\n", t.tv_sec * 1000000000LL + t.tv_nsec);
-    return write(1, line, n) != n;
+    int failed = write(1, line, n) != n;
+    usleep(STAYS);
+    return failed;
 }
 "#;
 
-/// Builds the child.
-pub fn compile(dir: &Path) -> String {
-    let (source, program) = (dir.join("child.c"), dir.join("child"));
+/// Builds the child, which stays for so many milliseconds.
+pub fn compile(dir: &Path, stays: u32) -> String {
+    let program = dir.join(format!("child-{stays}"));
+    let source = dir.join("child.c");
     std::fs::write(&source, CHILD).unwrap();
     let built = Command::new("cc")
-        .args(["-O2", "-static", "-o"])
+        .args(["-O2", "-static", &format!("-DSTAYS={stays}000"), "-o"])
         .args([&program, &source])
         .status()
         .expect("a C compiler named cc");

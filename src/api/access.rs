@@ -5,24 +5,22 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::error::{Kind, Problem};
+use super::guesses::Guesses;
 use super::host::{self, HostError};
 use super::pattern;
 use super::routes::{Need, Pace, Route};
+use super::sessions::{self, SessionKey, Sessions};
 use crate::clock;
 use crate::config::{Auth, Role, Server, Token};
 use crate::job::JobName;
-
-/// How long the answer to a wrong token is held back.
-const WRONG_TOKEN: Duration = Duration::from_millis(500);
+use crate::token;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +36,11 @@ pub(super) enum Peer {
 pub(super) struct Caller {
     /// For the log and the ledger.
     pub(super) by: String,
-    role: Role,
+    pub(super) role: Role,
     /// Patterns of the jobs that it sees and steers; none: all.
-    jobs: Option<Arc<[String]>>,
+    pub(super) jobs: Option<Arc<[String]>>,
+    /// The session that it came with, if it showed no token.
+    pub(super) session: Option<SessionKey>,
 }
 
 impl Caller {
@@ -49,6 +49,7 @@ impl Caller {
             by,
             role: Role::Admin,
             jobs: None,
+            session: None,
         }
     }
 
@@ -96,12 +97,30 @@ pub(super) struct Gate {
     /// The user that the daemon runs as.
     own_uid: u32,
     rules: Vec<Rule>,
+    memory: Arc<Memory>,
 }
 
+/// What outlives the rules, when a reload changes them.
 #[derive(Debug)]
-struct KnownToken {
-    hash: [u8; 32],
-    caller: Caller,
+pub(super) struct Memory {
+    pub(super) sessions: Sessions,
+    guesses: Guesses,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            sessions: Sessions::new(),
+            guesses: Guesses::new(),
+        }
+    }
+}
+
+/// A token of the config, and who has it.
+#[derive(Debug, Clone)]
+pub(super) struct KnownToken {
+    pub(super) hash: [u8; 32],
+    pub(super) caller: Caller,
 }
 
 #[derive(Debug)]
@@ -113,20 +132,30 @@ struct Rule {
 }
 
 impl Gate {
-    pub(super) fn new(settings: &Server, own_uid: u32, routes: &[Route]) -> Self {
+    pub(super) fn new(
+        settings: &Server,
+        own_uid: u32,
+        routes: &[Route],
+        memory: Arc<Memory>,
+    ) -> Self {
         let known = |token: &Token| KnownToken {
             hash: token.hash,
             caller: Caller {
                 by: format!("token:{}", token.name),
                 role: token.role,
                 jobs: token.jobs.as_deref().map(Arc::from),
+                session: None,
             },
         };
+        let tokens: Vec<_> = settings.tokens.iter().map(known).collect();
+        let is_known = |hash: &[u8; 32]| tokens.iter().any(|token| token.hash == *hash);
+        memory.sessions.keep_only(is_known);
         Self {
             auth: settings.auth,
             allowed_hosts: settings.allowed_hosts.clone(),
-            tokens: settings.tokens.iter().map(known).collect(),
+            tokens,
             own_uid,
+            memory,
             rules: routes
                 .iter()
                 .map(|route| Rule {
@@ -156,6 +185,18 @@ impl Gate {
                  API; open the daemon's own address",
             ));
         }
+        let headers = request.headers();
+        if is_change(request.method())
+            && !headers.contains_key(header::AUTHORIZATION)
+            && sessions::cookie(peer, headers).is_some()
+            && !host::is_of_our_page(headers)
+        {
+            return Err(Problem::new(
+                Kind::CrossSite,
+                "a cookie alone changes nothing: the browser must say that it is for a page of this \
+                 daemon (`Origin` or `Sec-Fetch-Site`); programs send `Authorization: Bearer TOKEN`",
+            ));
+        }
         let (need, pace) = self.rule(request);
         if need == Need::Nothing {
             return Ok(pace);
@@ -182,8 +223,12 @@ impl Gate {
         })
     }
 
-    /// Tells who asks. Where tokens count, one that is shown decides alone.
-    async fn identify(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
+    /// Tells who asks. Where tokens count, one that is shown decides alone, and before a session.
+    pub(super) async fn identify(
+        &self,
+        peer: Peer,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Problem> {
         let named = match peer {
             Peer::Tcp { .. } => "loopback".to_owned(),
             Peer::Unix { uid: Some(uid) } => format!("unix:uid={uid}"),
@@ -205,35 +250,80 @@ impl Gate {
         match (shown.next(), shown.next()) {
             (None, _) => {}
             (Some(value), None) => {
-                let caller = bearer(value.as_bytes()).and_then(|token| self.holder(token));
-                if let Some(caller) = caller {
-                    return Ok(caller);
-                }
-                clock::elapse(WRONG_TOKEN).await;
-                return Err(unauthorised(
-                    "no token of the config is the one that was sent",
-                ));
+                let token = bearer(value.as_bytes()).unwrap_or_default();
+                return self.judge(token).await.map(|known| known.caller);
             }
             (Some(_), Some(_)) => return Err(unauthorised("there are two Authorization headers")),
+        }
+        if let Some(caller) = self.of_session(peer, headers) {
+            return Ok(caller);
         }
         match peer {
             Peer::Unix { uid: Some(uid) } if uid == 0 || uid == self.own_uid => {
                 Ok(Caller::all_powerful(named))
             }
+            _ if sessions::cookie(peer, headers).is_some() => {
+                Err(unauthorised("the session is over"))
+            }
             _ => Err(unauthorised("there is no token with this request")),
         }
     }
 
+    /// Whoever has a session: its token as it is in the config now.
+    pub(super) fn of_session(&self, peer: Peer, headers: &HeaderMap) -> Option<Caller> {
+        let cookie = sessions::cookie(peer, headers)?;
+        let (key, hash) = self.memory.sessions.find(cookie, clock::now())?;
+        let known = self.tokens.iter().find(|known| known.hash == hash)?;
+        Some(Caller {
+            session: Some(key),
+            ..known.caller.clone()
+        })
+    }
+
+    /// The token that somebody signs in with; none: nobody needs one here.
+    pub(super) async fn sign_in(&self, token: &[u8]) -> Result<Option<KnownToken>, Problem> {
+        match self.auth {
+            Auth::None => Ok(None),
+            Auth::Token => self.judge(token).await.map(Some),
+        }
+    }
+
+    /// The sessions, whatever the rules are.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.memory.sessions
+    }
+
+    /// How clients show who they are.
+    pub(super) fn auth(&self) -> Auth {
+        self.auth
+    }
+
+    /// Whose token this is; who has none of ours waits for the answer.
+    async fn judge(&self, token: &[u8]) -> Result<KnownToken, Problem> {
+        let look = self.memory.guesses.look(token).await?;
+        if let Some(known) = self.holder(token) {
+            return Ok(known.clone());
+        }
+        look.was_wrong().await;
+        Err(unauthorised(
+            "no token of the config is the one that was sent",
+        ))
+    }
+
     /// Whose token this is. Takes as long whichever it is, and none.
-    fn holder(&self, token: &[u8]) -> Option<Caller> {
-        let hash: [u8; 32] = Sha256::digest(token).into();
+    fn holder(&self, token: &[u8]) -> Option<&KnownToken> {
+        let hash = token::digest(token);
         let mut found = u64::MAX;
         for (at, known) in (0_u64..).zip(&self.tokens) {
             found.conditional_assign(&at, known.hash.ct_eq(&hash));
         }
-        let known = self.tokens.get(usize::try_from(found).ok()?)?;
-        Some(known.caller.clone())
+        self.tokens.get(usize::try_from(found).ok()?)
     }
+}
+
+/// Whether a request of this method may change something.
+fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn require(caller: &Caller, need: Need) -> Result<(), Problem> {
@@ -245,8 +335,8 @@ fn require(caller: &Caller, need: Need) -> Result<(), Problem> {
             "{} has the role {}, and this needs {}; use another token, or change its role in the \
              config",
             caller.by,
-            name(caller.role),
-            name(role)
+            caller.role.as_str(),
+            role.as_str()
         );
         return Err(Problem::new(Kind::Forbidden, detail));
     }
@@ -258,14 +348,6 @@ fn require(caller: &Caller, need: Need) -> Result<(), Problem> {
         return Err(Problem::new(Kind::Forbidden, detail));
     }
     Ok(())
-}
-
-fn name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Operator => "operator",
-        Role::Admin => "admin",
-    }
 }
 
 /// The token in `Bearer TOKEN`.
@@ -308,7 +390,7 @@ mod tests {
     fn token(name: &str, role: Role, jobs: Option<&[&str]>) -> Token {
         Token {
             name: name.into(),
-            hash: Sha256::digest(format!("{name}-secret")).into(),
+            hash: token::digest(format!("{name}-secret").as_bytes()),
             role,
             jobs: jobs.map(|jobs| jobs.iter().map(ToString::to_string).collect()),
         }
@@ -327,7 +409,12 @@ mod tests {
                 token("root", Role::Admin, None),
             ],
         };
-        Gate::new(&settings, 1000, &super::super::routes::table())
+        Gate::new(
+            &settings,
+            1000,
+            &super::super::routes::table(),
+            Arc::new(Memory::new()),
+        )
     }
 
     fn authorization(value: &str) -> HeaderMap {
@@ -418,7 +505,10 @@ mod tests {
     #[test]
     fn roles_include_those_before_them_and_limited_tokens_concern_no_others() {
         let gate = gate(Auth::Token);
-        let holder = |name: &str| gate.holder(format!("{name}-secret").as_bytes()).unwrap();
+        let holder = |name: &str| {
+            let known = gate.holder(format!("{name}-secret").as_bytes());
+            known.unwrap().caller.clone()
+        };
         let may = |name: &str, need| require(&holder(name), need).is_ok();
         for (name, expected) in [
             ("view", [true, false, false, false]),

@@ -52,6 +52,7 @@ pub(super) enum Kind {
     KeyReused,
     UntilPassed,
     BadConfig,
+    TooManyGuesses,
     Internal,
     Busy,
     ShuttingDown,
@@ -61,7 +62,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 31] = [
+    pub(super) const ALL: [Self; 32] = [
         Self::BadRequest,
         Self::BadQuery,
         Self::BadBody,
@@ -88,6 +89,7 @@ impl Kind {
         Self::KeyReused,
         Self::UntilPassed,
         Self::BadConfig,
+        Self::TooManyGuesses,
         Self::Internal,
         Self::Busy,
         Self::ShuttingDown,
@@ -133,6 +135,7 @@ impl Kind {
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "key-reused", "Key used before"),
             Self::UntilPassed => (S::UNPROCESSABLE_ENTITY, "until-passed", "Time has passed"),
             Self::BadConfig => (S::UNPROCESSABLE_ENTITY, "bad-config", "Bad configuration"),
+            Self::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too-many-guesses", "Too many guesses"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
@@ -166,6 +169,14 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
+        }
+    }
+
+    /// The same kind of error, told so that nothing of the request is quoted.
+    pub(super) fn in_other_words(self, detail: &str) -> Self {
+        Self {
+            detail: detail.to_owned(),
+            ..self
         }
     }
 
@@ -220,7 +231,7 @@ impl IntoResponse for Problem {
                 let scheme = HeaderValue::from_static("Bearer realm=\"punctual\"");
                 headers.insert(header::WWW_AUTHENTICATE, scheme);
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}

@@ -107,6 +107,20 @@ pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a browser says that this is for a page of ours. Of what is cross-site, nothing comes here.
+pub(super) fn is_of_our_page(headers: &HeaderMap) -> bool {
+    let site = headers.get(SEC_FETCH_SITE);
+    let same = site.is_some_and(|site| site.as_bytes() == b"same-origin");
+    same || headers.contains_key(header::ORIGIN)
+}
+
+/// Whether the browser reached the page by HTTPS, through whatever stands between: it says so in
+/// `Origin`, which no page can forge.
+pub(super) fn is_https(headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN);
+    origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
+}
+
 /// Whether a page of `origin` is one of `host`. The port counts: another port is another program.
 fn is_origin_of(origin: &str, host: &str) -> bool {
     let schemes = [("http://", ":80"), ("https://", ":443")];
@@ -215,6 +229,18 @@ mod tests {
         let one = request(&[("host", "localhost")]);
         let unknown = Err(HostError::Unknown("evil.example".into()));
         assert_eq!(check(&absolute, &one, local, &[]), unknown);
+    }
+
+    #[test]
+    fn our_own_pages_say_so() {
+        let ours = |headers: &[(&'static str, &str)]| is_of_our_page(&request(headers));
+        assert!(
+            ours(&[("origin", "http://localhost")]) && ours(&[("sec-fetch-site", "same-origin")])
+        );
+        assert!(!ours(&[]) && !ours(&[("sec-fetch-site", "none")]));
+        let secure = |origin: &str| is_https(&request(&[("origin", origin)]));
+        assert!(secure("https://p.example") && !secure("http://p.example") && !secure("null"));
+        assert!(!is_https(&request(&[])));
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Listeners {
     /// The first so many of `tcp` are the service manager's.
     passed: usize,
     pub(super) unix: Vec<Socket>,
+    /// Of sockets of the life before that this one does not go on with.
+    former: Vec<Arc<OwnFile>>,
 }
 
 /// A listening socket on its way to the next life of the daemon: who connects meanwhile waits in it.
@@ -195,7 +197,7 @@ impl Listeners {
                 tcp.push(bound.map_err(|why| ApiError::Address { address, why })?);
             }
         }
-        let mut unix = Vec::new();
+        let (mut unix, mut former) = (Vec::new(), Vec::new());
         for listener in passed.unix {
             unix.push(Socket::adopt(listener).map_err(ApiError::Passed)?);
         }
@@ -205,7 +207,13 @@ impl Listeners {
                 path: path.clone(),
                 why,
             };
-            unix.extend(Socket::go_on(listener, path, mode).map_err(failed)?);
+            let socket = Socket::of_life_before(listener).map_err(failed)?;
+            if socket.is_at(path) && socket.ours.is_some() {
+                socket.let_in(mode).map_err(failed)?;
+                unix.push(socket);
+            } else {
+                former.extend(socket.ours);
+            }
         }
         if !unix
             .iter()
@@ -220,7 +228,18 @@ impl Listeners {
             tcp,
             passed: passed_tcp,
             unix,
+            former,
         })
+    }
+
+    /// The life before is over for good: its sockets' files are this one's, to be removed in the end,
+    /// or now.
+    pub fn look_after(&mut self) {
+        let files = self.unix.iter().filter_map(|socket| socket.ours.as_ref());
+        for file in files.chain(&self.former) {
+            file.look_after();
+        }
+        self.former.clear();
     }
 
     /// All of them once more, to be handed over.

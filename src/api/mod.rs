@@ -16,10 +16,12 @@ mod error;
 mod events;
 mod explorer;
 mod follow;
+mod guesses;
 mod health;
 mod host;
 mod jobs;
 mod listen;
+mod metrics;
 mod openapi;
 mod output;
 mod patience;
@@ -31,6 +33,10 @@ mod said;
 mod scheduler;
 mod seats;
 mod server;
+mod session;
+mod session_end;
+mod sessions;
+mod sign_in;
 mod socket;
 mod sse;
 mod status;
@@ -46,7 +52,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -55,7 +61,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::config::Server;
 use crate::daemon::Handle;
-use access::{Caller, Gate};
+use access::{Caller, Gate, Memory};
 use error::{Kind, Problem};
 use seats::Seats;
 use status::ConfigHash;
@@ -77,6 +83,7 @@ struct Context {
     stopping: watch::Receiver<bool>,
     seats: Seats,
     config_hash: Arc<ConfigHash>,
+    gates: Arc<Gates>,
     /// The OpenAPI document.
     openapi: Bytes,
 }
@@ -106,17 +113,18 @@ pub async fn serve(
 ) -> Result<(), ApiError> {
     let (stopper, stopping) = watch::channel(false);
     let routes = routes::table();
-    let gates = Gates::new(settings, routes.clone());
+    let gates = Arc::new(Gates::new(settings, routes.clone()));
     let (app, api) = routes::router(routes.clone());
     let context = Context {
         handle,
         stopping: stopping.clone(),
         seats: Seats::new(),
         config_hash: Arc::default(),
+        gates: gates.clone(),
         openapi: openapi::complete(&api, &routes),
     };
     let app = app
-        .layer(middleware::from_fn_with_state(Arc::new(gates), pass))
+        .layer(middleware::from_fn_with_state(gates, pass))
         .with_state(context);
     server::run(listeners, app, busy(), stopper, stopping, stop).await;
     Ok(())
@@ -126,16 +134,19 @@ pub async fn serve(
 struct Gates {
     settings: watch::Receiver<Arc<Server>>,
     routes: Vec<Route>,
+    memory: Arc<Memory>,
     built: Mutex<(Arc<Server>, Arc<Gate>)>,
 }
 
 impl Gates {
     fn new(settings: watch::Receiver<Arc<Server>>, routes: Vec<Route>) -> Self {
         let now = settings.borrow().clone();
-        let gate = Arc::new(Self::build(&now, &routes));
+        let memory = Arc::new(Memory::new());
+        let gate = Arc::new(Self::build(&now, &routes, &memory));
         Self {
             settings,
             routes,
+            memory,
             built: Mutex::new((now, gate)),
         }
     }
@@ -145,13 +156,17 @@ impl Gates {
         // It is replaced whole, so a panic elsewhere has left it whole.
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&built.0, &now) {
-            *built = (now.clone(), Arc::new(Self::build(&now, &self.routes)));
+            *built = (
+                now.clone(),
+                Arc::new(Self::build(&now, &self.routes, &self.memory)),
+            );
         }
         built.1.clone()
     }
 
-    fn build(settings: &Server, routes: &[Route]) -> Gate {
-        Gate::new(settings, rustix::process::geteuid().as_raw(), routes)
+    fn build(settings: &Server, routes: &[Route], memory: &Arc<Memory>) -> Gate {
+        let own_uid = rustix::process::geteuid().as_raw();
+        Gate::new(settings, own_uid, routes, memory.clone())
     }
 }
 
@@ -170,17 +185,23 @@ fn busy() -> Router {
 async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let wants_page = sign_in::is_wanted(&method, request.headers());
     let has = conditional::Has::of(request.headers());
     let (response, by) = match gates.current().admit(&mut request).await {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
             let by = caller.map(|caller| caller.by.clone());
-            (within(pace, next.run(request)).await, by)
+            let session = caller.and_then(|caller| caller.session);
+            let response = within(pace, next.run(request)).await;
+            (session_end::bound(response, session, &gates), by)
         }
         Err(problem) => (problem.into_response(), None),
     };
     let response = conditional::unless_known(&method, &has, response).await;
     note(&method, &path, by.as_deref(), &response);
+    if response.status() == StatusCode::UNAUTHORIZED && wants_page {
+        return seal(sign_in::instead_of(&response), &path);
+    }
     seal(response, &path)
 }
 
@@ -242,5 +263,11 @@ fn seal(mut response: Response, path: &str) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // A page says itself what it may do; all else is to be looked at and no more.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ));
     response
 }

@@ -18,7 +18,6 @@ use super::asked::{Asked, Nothing};
 use super::error::{Kind, WrittenProblem};
 use super::routes::{Need, Pace, Route};
 use super::{Context, described};
-use crate::config::Role;
 
 /// GET `/openapi.json`
 pub(super) async fn document(State(context): State<Context>, _: Asked<Nothing>) -> Document {
@@ -79,7 +78,8 @@ pub(super) fn complete(api: &OpenApi, routes: &[Route]) -> Bytes {
         "bearer": {
             "type": "http", "scheme": "bearer",
             "description": "A token of the config: `Authorization: Bearer TOKEN`. \
-                            `punctual token new` makes one.",
+                            `punctual token new` makes one. Browsers show it to POST `/session` \
+                            once, and have a cookie from then on.",
         },
     });
     document["components"]["schemas"]["Problem"] = problem_schema();
@@ -219,17 +219,12 @@ fn tag(path: &str) -> &str {
 }
 
 fn needs(route: &Route) -> String {
-    let role = |role| match role {
-        Role::Viewer => "viewer",
-        Role::Operator => "operator",
-        Role::Admin => "admin",
-    };
     let need = match route.need {
         Need::Nothing => "Open to everybody.".to_owned(),
-        Need::Jobs(least) => format!("Needs the role {}.", role(least)),
+        Need::Jobs(least) => format!("Needs the role {}.", least.as_str()),
         Need::Everything(least) => format!(
             "Needs the role {} and a token that is not limited to some jobs.",
-            role(least)
+            least.as_str()
         ),
     };
     let pace = match route.pace {
@@ -244,7 +239,7 @@ fn needs(route: &Route) -> String {
 fn error_statuses(route: &Route, takes_body: bool, has_query: bool) -> Vec<u16> {
     let mut statuses = vec![400, 403, 421, 500, 503];
     if route.need != Need::Nothing {
-        statuses.push(401);
+        statuses.extend([401, 429]);
     }
     if route.path.contains('{') || has_query {
         statuses.push(404);
@@ -253,7 +248,7 @@ fn error_statuses(route: &Route, takes_body: bool, has_query: bool) -> Vec<u16> 
         statuses.extend([408, 409, 413, 415, 422]);
     }
     if takes_body || route.method == Method::DELETE {
-        statuses.push(422);
+        statuses.extend([408, 413, 415, 422]);
     }
     statuses.sort_unstable();
     statuses.dedup();
@@ -282,7 +277,10 @@ fn problem(status: StatusCode, slugs: &[String]) -> Value {
             },
         },
     });
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    ) {
         answer["headers"] = json!({
             "Retry-After": {
                 "description": "Seconds after which to try again.",
@@ -343,7 +341,8 @@ mod tests {
                 assert!(good, "{method} {path}: {:?}", answers.keys());
             }
         }
-        let of_api = |route: &Route| !route.path.starts_with("/docs");
+        let for_people = ["/docs", "/sign-in"];
+        let of_api = |route: &Route| !for_people.iter().any(|it| route.path.starts_with(it));
         let table: BTreeSet<_> = routes::table()
             .iter()
             .filter(|route| of_api(route))

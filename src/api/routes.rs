@@ -11,8 +11,8 @@ use axum::http::Method;
 
 use super::error::{Kind, Problem};
 use super::{
-    Context, audit, config, events, explorer, health, jobs, openapi, output, runs, scheduler,
-    status, steer, upcoming, why,
+    Context, audit, config, events, explorer, health, jobs, metrics, openapi, output, runs,
+    scheduler, session, sign_in, status, steer, upcoming, why,
 };
 use crate::config::Role;
 
@@ -71,6 +71,13 @@ pub fn table() -> Vec<Route> {
         page("/docs/explorer.js",          READ,  "A part of it",             explorer::start),
         page("/docs/swagger-ui.js",        READ,  "A part of it",             explorer::script),
         page("/docs/swagger-ui.css",       READ,  "A part of it",             explorer::style),
+        get("/metrics",                    READ,  Prompt,   "Figures for Prometheus",          metrics::show),
+
+        get("/session",                    READ,          Prompt, "Who asks",                  session::show),
+        post("/session",                   Need::Nothing, Prompt, "Sign in with a token",      session::sign_in),
+        delete("/session",                 Need::Nothing, Prompt, "Sign out",                  session::sign_out),
+        page("/sign-in.js",                Need::Nothing, "A part of the page that asks for a token", sign_in::script),
+        page("/sign-in.css",               Need::Nothing, "A part of it", sign_in::style),
 
         get("/api/v1/jobs",                READ,  Prompt,   "Jobs, by name",                   jobs::list),
         get("/api/v1/jobs/{job}",          READ,  Prompt,   "A job whole",                     jobs::show),
@@ -182,5 +189,28 @@ where
         pace: Pace::Prompt,
         summary,
         handler: axum::routing::get(handler).into(),
+    }
+}
+
+fn delete<H, I, O, T>(
+    path: &'static str,
+    need: Need,
+    pace: Pace,
+    summary: &'static str,
+    handler: H,
+) -> Route
+where
+    H: Handler<T, Context> + OperationHandler<I, O>,
+    I: OperationInput,
+    O: OperationOutput,
+    T: 'static,
+{
+    Route {
+        method: Method::DELETE,
+        path,
+        need,
+        pace,
+        summary,
+        handler: routing::delete(handler),
     }
 }

@@ -48,6 +48,11 @@ impl OwnFile {
     pub(super) fn leave(&self) {
         self.left.store(true, Ordering::Relaxed);
     }
+
+    /// It is removed then after all.
+    pub(super) fn look_after(&self) {
+        self.left.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Socket {
@@ -72,24 +77,22 @@ impl Socket {
         })
     }
 
-    /// Goes on with a socket that the daemon made in an earlier life, if it is still to be at `path`;
-    /// else its file goes.
-    pub(super) fn go_on(
-        listener: std::os::unix::net::UnixListener,
-        path: &Path,
-        mode: u32,
-    ) -> io::Result<Option<Self>> {
+    /// A socket that the daemon made in an earlier life. Its file stays when we go, as that life may go
+    /// on, until [`OwnFile::look_after`] says otherwise.
+    pub(super) fn of_life_before(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         let mut socket = Self::adopt(listener)?;
-        let Some(bound) = &socket.path else {
-            return Ok(None);
-        };
         // A file that is not there any more, or out of reach, is as good as none: a new one is made.
-        socket.ours = OwnFile::at(bound).ok();
-        if socket.ours.is_none() || !socket.is_at(path) {
-            return Ok(None);
-        }
-        rustix::fs::chmod(path, Mode::from_raw_mode(mode))?;
-        Ok(Some(socket))
+        let file = socket.path.as_deref().map(OwnFile::at);
+        socket.ours = file.and_then(Result::ok).inspect(|file| file.leave());
+        Ok(socket)
+    }
+
+    /// Gives its file these permissions.
+    pub(super) fn let_in(&self, mode: u32) -> io::Result<()> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        Ok(rustix::fs::chmod(path, Mode::from_raw_mode(mode))?)
     }
 
     /// Takes over a socket that listens already. Its file stays when we go.

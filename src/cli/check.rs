@@ -17,9 +17,7 @@ use crate::schedule::Schedule;
 /// Validates a config, and shows each job's next fires.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file [default: $`PUNCTUAL_CONFIG`, /etc/punctual/config.toml,
-    /// $`XDG_CONFIG_HOME/punctual/config.toml`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = super::CONFIG)]
     config: Option<PathBuf>,
 
     /// How many fires of each job to show

@@ -6,14 +6,18 @@ mod cancel;
 mod check;
 mod clean;
 mod client;
+mod completions;
 mod could_take_over;
+mod db;
 mod diff;
 mod events;
 mod exit;
+mod import;
 mod instant;
 mod job;
 mod jobs;
 mod logs;
+mod man;
 mod next;
 mod outcome;
 mod pause;
@@ -29,6 +33,7 @@ mod simulate;
 mod sink;
 mod status;
 mod table;
+mod token;
 mod told;
 mod trigger;
 mod view;
@@ -42,6 +47,10 @@ use crate::runner::{STAGE, act_on_stage};
 use crate::words;
 
 pub use exit::Exit;
+
+/// What `--config` is everywhere.
+const CONFIG: &str = "The configuration file [default: the first there is of $PUNCTUAL_CONFIG, \
+                      /etc/punctual/config.toml, $XDG_CONFIG_HOME/punctual/config.toml]";
 
 /// A job scheduler daemon that fires on time and accounts for every instant.
 #[derive(Debug, Parser)]
@@ -72,6 +81,11 @@ enum Command {
     Reload(reload::Args),
     Events(events::Args),
     Audit(audit::Args),
+    Db(db::Args),
+    Import(import::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Token(token::Args),
     CouldTakeOver(could_take_over::Args),
 }
 
@@ -116,6 +130,11 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Reload(args) => reload::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Db(args) => db::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::CouldTakeOver(args) => could_take_over::run(&args),
     }
 }

@@ -6,15 +6,14 @@ use std::path::PathBuf;
 use super::Exit;
 use crate::config::{self, Environment, Report, Style};
 use crate::daemon::{self, Ended, HandOver};
+use crate::runner::Groups;
 use crate::systemd::Passed;
 use crate::telemetry::{self, LogFormat};
 
 /// Runs the daemon in the foreground.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config; without it, the first there is of `$PUNCTUAL_CONFIG`,
-    /// `/etc/punctual/config.toml` and `$XDG_CONFIG_HOME/punctual/config.toml`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = super::CONFIG)]
     config: Option<PathBuf>,
     /// Where log lines go, and how they look.
     #[arg(long, value_enum, default_value = "auto")]
@@ -28,7 +27,11 @@ pub fn run(args: &Args) -> Exit {
         Ok(handed) => handed,
         Err(error) => return fail(&error),
     };
-    let environment = Environment::of_process();
+    let groups = Groups::claim();
+    let environment = Environment {
+        can_limit: groups.can_limit(),
+        ..Environment::of_process()
+    };
     let loaded = config::locate(args.config.as_deref(), &environment)
         .and_then(|path| config::load(&path, &environment).map(|config| (path, config)));
     let (path, config) = match loaded {
@@ -40,6 +43,8 @@ pub fn run(args: &Args) -> Exit {
             };
         }
     };
+    // Before there is another thread.
+    daemon::hold_signals();
     // Dropped last, so that the last line arrives.
     let log = match telemetry::start(args.log_format) {
         Ok(log) => log,
@@ -49,9 +54,8 @@ pub fn run(args: &Args) -> Exit {
         tracing::warn!(file = %warning.file.display(), line = warning.line, "{}", warning.message);
     }
     let ended = match passed {
-        Ok(passed) => {
-            daemon::run(path, config, passed, &mut handed).map_err(|error| error.to_string())
-        }
+        Ok(passed) => daemon::run(path, config, passed, groups, &mut handed)
+            .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     match ended {

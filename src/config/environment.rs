@@ -7,6 +7,7 @@ use rustix::process::{Resource, geteuid, getpriority_process, getrlimit};
 
 use super::accounts::Accounts;
 use super::report::{Problem, Report};
+use crate::job::CanLimit;
 
 /// The system's configuration.
 const SYSTEM_CONFIG: &str = "/etc/punctual/config.toml";
@@ -22,6 +23,8 @@ pub struct Environment {
     pub lowest_nice: i32,
     /// The most descriptors that a process may be allowed.
     pub most_open_files: u64,
+    /// The limits on what a job with all its processes may take that can be set here.
+    pub can_limit: CanLimit,
     /// The users and groups there are.
     pub accounts: Accounts,
     /// `$HOME`.
@@ -66,6 +69,8 @@ impl Environment {
             egid: rustix::process::getegid().as_raw(),
             lowest_nice: lowest_nice(),
             most_open_files: most_open_files(),
+            // A daemon finds out for itself. Whoever asks without being one means another process.
+            can_limit: CanLimit::ALL,
             accounts: Accounts::System,
             home: absolute("HOME"),
             punctual_config: path("PUNCTUAL_CONFIG"),

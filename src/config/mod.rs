@@ -24,6 +24,7 @@ mod fields;
 mod http;
 mod ics;
 mod job;
+mod limits;
 mod not_yet;
 pub mod outlook;
 mod overlap;
@@ -62,7 +63,7 @@ pub use environment::{Environment, locate};
 pub use params::pattern as param_pattern;
 pub use report::{LocatedProblem, Report, Style};
 pub use sections::{NodeSettings, Retention, Scheduler, Store};
-pub use server::{Auth, Role, Server, Token};
+pub use server::{Auth, Role, Server, Token, token_lines};
 
 /// The port of the API.
 pub const DEFAULT_PORT: u16 = 7878;

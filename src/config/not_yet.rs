@@ -38,8 +38,6 @@ pub(super) enum Section {
     Pool,
     /// `[jobs.*]` and `[defaults]`
     Job,
-    /// `limits` of a job
-    Limits,
 }
 
 const fn not_yet(
@@ -61,16 +59,12 @@ const fn not_yet(
 /// The table.
 #[rustfmt::skip]
 pub(super) const TABLE: &[NotYet] = {
-    use Section::{Job, Limits, Node, Pool, Store, Top};
-    const OTHER_LIMITS: &str = "of `limits` only `open_files` works";
+    use Section::{Job, Node, Pool, Store, Top};
     &[
         not_yet(Top, "notify", "{ ops = { command = [\"tell-ops\"] } }", shape::channels, "nobody is told"),
         not_yet(Store, "url", "\"postgres://db/punctual\"", shape::fleet_url, "a store for a fleet is missing; only sqlite:PATH works"),
         not_yet(Node, "labels", "[\"db\"]", shape::some_texts, "a fleet is missing, which labels would choose from"),
         not_yet(Pool, "scope", "\"fleet\"", shape::fleet_scope, "a pool counts on its own node"),
-        not_yet(Limits, "memory", "\"1GiB\"", shape::memory, OTHER_LIMITS),
-        not_yet(Limits, "cpu", "\"150%\"", shape::percent, OTHER_LIMITS),
-        not_yet(Limits, "pids", "200", shape::processes, OTHER_LIMITS),
         not_yet(Job, "placement", "\"each\"", shape::placement, "there is one node"),
         not_yet(Job, "on_lost", "\"rerun\"", shape::on_lost, "a lost run is not run again"),
         not_yet(Job, "notify", "{ on = [\"failed\"], to = [\"ops\"] }", shape::news, "nobody is told"),

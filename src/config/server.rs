@@ -1,11 +1,11 @@
 //! `[server]`: where the API listens and who may speak to it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Ground;
 use super::fields::Fields;
-use super::report::{Complaints, Problem};
+use super::report::{Complaints, Problem, Report};
 use super::shape;
 use super::tree::{Node, Written};
 use super::value;
@@ -15,6 +15,9 @@ const MAX_SOCKET_PATH: usize = 107;
 
 /// The most addresses, host names or tokens.
 const MAX_LIST: usize = 1_000;
+
+/// The longest name of a token, in characters.
+const MAX_TOKEN_NAME: usize = 64;
 
 /// Where the API listens and who may speak to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,31 @@ pub enum Role {
     Operator,
     /// Reload, and pause everything.
     Admin,
+}
+
+impl Role {
+    /// Their names, in the config and everywhere.
+    const NAMES: [(&str, Self); 3] = [
+        ("viewer", Self::Viewer),
+        ("operator", Self::Operator),
+        ("admin", Self::Admin),
+    ];
+
+    /// The role of a name, or a sentence that says which there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
+        let role = found.map(|&(_, role)| role);
+        role.ok_or_else(|| "a role is one of viewer, operator and admin".to_owned())
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 pub(super) fn read(
@@ -250,12 +278,16 @@ fn token(fields: &mut Fields<'_>, item: &Node, complaints: &mut Complaints) -> O
         }
     }
     let name = fields.text("name", complaints);
-    let roles = [
-        ("viewer", Role::Viewer),
-        ("operator", Role::Operator),
-        ("admin", Role::Admin),
-    ];
-    let role = fields.choice("role", &roles, complaints);
+    let fits = |name: &str| {
+        (1..=MAX_TOKEN_NAME).contains(&name.chars().count()) && !name.contains(char::is_control)
+    };
+    if name.is_some_and(|name| !fits(name)) {
+        let place = fields.node("name").map_or(item.place, |node| node.place);
+        let sentence =
+            format!("the `name` of a token has 1 to {MAX_TOKEN_NAME} characters that can be seen");
+        complaints.error(Problem::at(place, sentence).help("such as \"deploy\""));
+    }
+    let role = fields.choice("role", &Role::NAMES, complaints);
     let hash = fields.node("hash").and_then(|node| hash(node, complaints));
     let jobs = fields.texts("jobs", complaints).map(|jobs| {
         for (node, pattern) in &jobs {
@@ -306,4 +338,69 @@ fn hash(node: &Node, complaints: &mut Complaints) -> Option<[u8; 32]> {
         );
     }
     hash
+}
+
+/// The lines of a config that make a token known by its `hash` (`sha256:…`), or why a config would
+/// refuse them.
+pub fn token_lines(name: &str, hash: &str, role: Role, jobs: &[String]) -> Result<String, Report> {
+    let mut token = toml::Table::new();
+    token.insert("name".to_owned(), name.into());
+    token.insert("hash".to_owned(), hash.into());
+    token.insert("role".to_owned(), role.as_str().into());
+    if !jobs.is_empty() {
+        token.insert("jobs".to_owned(), jobs.to_vec().into());
+    }
+    let lines = format!("[[server.tokens]]\n{token}");
+    let mut complaints = Complaints::default();
+    let root = super::syntax::read(0, &lines, &mut complaints);
+    if let Some(server) = root.entries.get("server")
+        && let Written::Table(server) = &server.value
+    {
+        tokens(&mut Fields::over(vec![server]), &mut complaints);
+    }
+    let source = super::report::Source {
+        path: Path::new("a token").into(),
+        text: lines.as_str().into(),
+    };
+    complaints.verdict(&[source]).map(|_| lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_for_a_token_are_those_that_a_config_takes() {
+        let hash = crate::token::written(&[7; 32]);
+        let lines = |name: &str, jobs: &[&str]| {
+            let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+            token_lines(name, &hash, Role::Operator, &jobs)
+        };
+        let text = lines("de\"ploy\\ 1", &["backup-*", "a"]).unwrap();
+        let whole =
+            format!("{text}[jobs.a]\nevery = '1h'\nshell = ':'\n[store]\nurl = 'sqlite:/x'\n");
+        let environment = crate::config::Environment::of_process();
+        let config = crate::config::parse(std::path::Path::new("/x"), &whole, &environment);
+        let expected = Token {
+            name: "de\"ploy\\ 1".to_owned(),
+            hash: [7; 32],
+            role: Role::Operator,
+            jobs: Some(vec!["backup-*".to_owned(), "a".to_owned()]),
+        };
+        assert_eq!(config.unwrap().server.tokens, [expected]);
+        let why =
+            |name: &str, jobs: &[&str]| lines(name, jobs).unwrap_err().problems().remove(0).message;
+        assert!(why("a", &["UPPER"]).contains("no pattern"));
+        for name in ["", "a\nb", "\u{7}", &"x".repeat(65)] {
+            assert!(why(name, &[]).contains("1 to 64 characters"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn roles_are_read_as_they_are_written() {
+        for (name, role) in Role::NAMES {
+            assert_eq!((Role::named(name), role.as_str()), (Ok(role), name));
+        }
+        assert!(Role::named("root").is_err());
+    }
 }

@@ -175,29 +175,6 @@ pub(super) fn numbers(
     (numbers.len() == items.len()).then_some(numbers)
 }
 
-pub(super) fn memory(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wants_if_read(value::size(key, &(1..=1 << 50), node, complaints))
-}
-
-pub(super) fn processes(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    wants_if_read(value::whole(key, &(1..=4_194_304), node, complaints))
-}
-
-pub(super) fn percent(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
-    let Some(text) = value::text(key, node, complaints) else {
-        return Wants::Nothing;
-    };
-    let number = text
-        .strip_suffix('%')
-        .and_then(|number| number.parse::<u32>().ok());
-    let good = number.filter(|&number| number > 0);
-    if good.is_none() {
-        let sentence = format!("`{key}` is a share such as \"150%\"");
-        complaints.error(Problem::at(node.place, sentence));
-    }
-    wants_if_read(good)
-}
-
 pub(super) fn placement(key: &'static str, node: &Node, complaints: &mut Complaints) -> Wants {
     if let Written::Table(table) = &node.value {
         let mut fields = Fields::over(vec![table]);

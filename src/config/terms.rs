@@ -3,10 +3,9 @@
 use super::accounts::Member;
 use super::environment::Environment;
 use super::fields::Fields;
-use super::not_yet::{self, Section};
 use super::report::{Complaints, Problem};
 use super::tree::Node;
-use super::{shape, value, words};
+use super::{limits, shape, value, words};
 use crate::job::{Ids, Terms};
 
 /// Reads them.
@@ -23,12 +22,14 @@ pub(super) fn read(
     let umask = umask.and_then(|node| shape::mode("umask", 0o777, node, complaints));
     let nice = fields.node("nice");
     let nice = nice.and_then(|node| niceness(node, environment, complaints));
+    let (open_files, limits) = limits::read(fields, environment, complaints);
     Terms {
         ids: ids(member.as_ref(), group, environment),
         user: member.map(|member| member.account),
         umask,
         nice,
-        open_files: open_files(fields, environment, complaints),
+        open_files,
+        limits,
     }
 }
 
@@ -128,30 +129,4 @@ fn niceness(node: &Node, environment: &Environment, complaints: &mut Complaints)
         return None;
     }
     Some(nice)
-}
-
-fn open_files(
-    fields: &mut Fields<'_>,
-    environment: &Environment,
-    complaints: &mut Complaints,
-) -> Option<u64> {
-    let mut limits = fields.table("limits", complaints)?;
-    not_yet::refuse(Section::Limits, &mut limits, complaints);
-    let node = limits.node("open_files");
-    limits.finish(complaints);
-    let node = node?;
-    // With fewer a shell does not work, and the loader hardly.
-    let files = value::whole("open_files", &(16..=1_048_576), node, complaints)?;
-    let files = u64::try_from(files).ok()?;
-    if files > environment.most_open_files {
-        let sentence = format!(
-            "`open_files` cannot be more than {}, the daemon's own hard limit",
-            environment.most_open_files
-        );
-        let help =
-            "give the daemon a higher LimitNOFILE= in its unit (ulimit -Hn), or run it as root";
-        complaints.error(Problem::at(node.place, sentence).help(help));
-        return None;
-    }
-    Some(files)
 }

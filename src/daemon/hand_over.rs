@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::parcel::Parcel;
+use super::signals;
 use crate::api::{HandedSocket, SocketKind};
 use crate::dispatch::HandedOver;
 use crate::runner::{HandedAttempt, Record as AttemptRecord, Successor};
@@ -230,6 +231,8 @@ impl HandOver {
     /// Puts everything where the next program finds it, and becomes that; `become_it` is told the file
     /// of the program that gave all this, and returns only if it failed.
     fn send_and(self, become_it: impl FnOnce(&Path) -> std::io::Error) -> HandOverError {
+        // An exec takes all handlers away.
+        signals::hold();
         let file = PathBuf::from(format!("/proc/self/fd/{}", self.program.as_raw_fd()));
         let sent = self.into_parcel().and_then(|parcel| {
             parcel.send()?;

@@ -13,7 +13,7 @@ use crate::engine::Heartbeat;
 use crate::job::{Event, RunId};
 use crate::runner::{CapturedOutput, Piece, Runner};
 use crate::store::{Health, Ledger, Reader};
-use crate::telemetry::Live;
+use crate::telemetry::{Live, Metrics};
 
 /// A command waits this long for its answer; it may be carried out later all the same.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ pub(super) struct Inner {
     pub(super) node: String,
     pub(super) started_at: Timestamp,
     pub(super) live: Arc<Live>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// A command on its way to the driver.
@@ -143,6 +144,11 @@ impl Handle {
     /// What has happened lately, numbered, and how late fires start.
     pub fn live(&self) -> &Arc<Live> {
         &self.0.live
+    }
+
+    /// What has happened since the start, counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
     }
 
     /// Whether the daemon does its work.

@@ -16,7 +16,7 @@ use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
 use super::shown::Shown;
-use super::signals::{Ends, hangups, reload_on_hangup, upgrades};
+use super::signals::{self, Ends, hangups, reload_on_hangup, upgrades};
 use super::stop::Driving;
 use super::watch::Watch;
 use crate::api;
@@ -24,10 +24,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Effect, Input};
 use crate::engine::{Engine, EngineError};
-use crate::runner::{HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor};
+use crate::runner::{
+    Groups, HandedAttempt, Mark, MarksError, Recovery, Runner, RunnerError, Successor,
+};
 use crate::store::{Ledger, Recovered, Retention, StoreError};
 use crate::systemd::{Passed, ServiceManager};
-use crate::telemetry::Live;
+use crate::telemetry::{Live, Metrics};
 
 /// Messages that a part may be ahead of the driver by, before it waits.
 const INBOX: usize = 65_536;
@@ -104,13 +106,14 @@ pub fn run(
     path: PathBuf,
     config: Config,
     passed: Passed,
+    groups: Groups,
     handed: &mut Option<HandOver>,
 ) -> Result<Ended, DaemonError> {
     let service = runtime("service", 2)?;
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
     let handle = scheduler.handle().clone();
     let done = service.block_on(async {
-        let life = begin(path, config, passed, handed, handle).await?;
+        let life = begin(path, config, passed, groups, handed, handle).await?;
         life.until_over().await
     });
     // What a runtime still has under way at this point is cut off, never waited for.
@@ -123,6 +126,7 @@ fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(name)
+        .on_thread_start(signals::hold)
         .enable_all()
         .build()
         .map_err(|why| DaemonError::System {
@@ -157,6 +161,7 @@ async fn begin(
     path: PathBuf,
     config: Config,
     passed: Passed,
+    groups: Groups,
     handed: &mut Option<HandOver>,
     scheduler: tokio::runtime::Handle,
 ) -> Result<Life, DaemonError> {
@@ -168,20 +173,19 @@ async fn begin(
     })?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let inherited = hand_over::sockets_of(handed.as_ref()).map_err(HandOverError::from)?;
-    let listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
-    let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
-    let (dispatcher, first, recovery) = recover(&config, recovered, handed.as_ref())?;
+    let (mut listeners, sockets) = listen(&config, passed, handed.as_ref()).await?;
+    let (dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
-    let first = tokio::select! {
-        settled = settle(&ledger, first, &claims) => settled?,
-        signal = ends.next() => return Err(DaemonError::Stopped(signal)),
-    };
+    let settled = settle(&ledger, first, &claims);
+    // A life before this one may yet get everything back, signals included.
+    let first = unless_stopped(settled, &mut ends, handed.is_none()).await?;
     let marks = recovery.begin()?;
 
     let (reports, reported) = mpsc::channel(INBOX);
     let attempts = hand_over::take_attempts(handed);
-    let runner = Runner::start(marks, reports, tokio::runtime::Handle::current(), attempts)?;
+    listeners.look_after();
+    let io = tokio::runtime::Handle::current();
+    let runner = Runner::start(marks, reports, io, attempts, &groups)?;
     runner.expect(config.jobs.values().map(|plan| &plan.action));
     let (wakes, woken) = mpsc::channel(INBOX);
     let engine = on(&scheduler, Engine::start(wakes)).await??;
@@ -190,12 +194,15 @@ async fn begin(
     let reloader = Arc::new(Reloader::new(
         path.clone(),
         config.clone(),
+        groups.can_limit(),
         orders.clone(),
         manager.clone(),
     ));
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (snapshots, seen) = watch::channel(Arc::new(dispatcher.snapshot(clock::now())));
     let events = broadcast::Sender::new(EVENTS);
+    let metrics = Metrics::begin(events.subscribe(), seen.clone());
+    tokio::spawn(metrics.clone().remember(ledger.reader()));
     let handle = Handle(Arc::new(Inner {
         requests,
         snapshots: seen,
@@ -208,6 +215,7 @@ async fn begin(
         node: config.node.name.clone(),
         started_at,
         live: Live::begin(started_at, events.subscribe()),
+        metrics,
     }));
     tokio::spawn(crate::telemetry::news(events.subscribe()));
     let driver = Driver {
@@ -237,6 +245,8 @@ async fn begin(
     let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
     let watching = watch(&config, path.clone(), &reloader);
+    // There are threads for everything now.
+    signals::let_in();
     say_ready(&config);
     manager.ready();
 
@@ -260,6 +270,18 @@ async fn begin(
     })
 }
 
+/// Where the API listens, and the same once more for the next life.
+async fn listen(
+    config: &Config,
+    passed: Passed,
+    handed: Option<&HandOver>,
+) -> Result<(api::Listeners, Vec<api::HandedSocket>), DaemonError> {
+    let inherited = hand_over::sockets_of(handed).map_err(HandOverError::from)?;
+    let listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
+    let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
+    Ok((listeners, sockets))
+}
+
 fn say_ready(config: &Config) {
     tracing::info!(
         jobs = config.jobs.len(),
@@ -273,10 +295,14 @@ fn say_ready(config: &Config) {
 fn recover(
     config: &Config,
     recovered: Recovered,
+    groups: &Groups,
     handed: Option<&HandOver>,
 ) -> Result<(Dispatcher, Vec<Effect>, Recovery), DaemonError> {
-    let goes_on = handed.iter().flat_map(|it| &it.attempts);
-    let recovery = clear(config, goes_on.map(HandedAttempt::mark).collect())?;
+    let goes_on: Vec<_> = handed.iter().flat_map(|it| &it.attempts).collect();
+    let keep = goes_on.iter().filter_map(|attempt| attempt.group());
+    memory::clear_groups(groups, &keep.map(str::to_owned).collect());
+    let goes_on = goes_on.into_iter().map(HandedAttempt::mark);
+    let recovery = clear(config, goes_on.collect())?;
     let dispatch = handed.map(|it| it.dispatch.clone());
     let memory = memory::of(recovered, &recovery.leftovers, dispatch);
     let (dispatcher, first) = Dispatcher::recover(
@@ -318,6 +344,23 @@ fn watch(config: &Config, path: PathBuf, reloader: &Arc<Reloader>) -> Option<Joi
     watch
         .flatten()
         .map(|watch| tokio::spawn(watch.run(reloader.clone())))
+}
+
+/// Waits for the ledger, or where `they_may` for a signal that ends this life before it began.
+async fn unless_stopped(
+    settled: impl Future<Output = Result<Vec<Effect>, DaemonError>>,
+    ends: &mut Ends,
+    they_may: bool,
+) -> Result<Vec<Effect>, DaemonError> {
+    if they_may {
+        signals::let_in();
+    }
+    let first = tokio::select! {
+        settled = settled => settled,
+        signal = ends.next() => Err(DaemonError::Stopped(signal)),
+    };
+    signals::hold();
+    first
 }
 
 /// Makes the first decisions durable, before anything is started or marked anew.

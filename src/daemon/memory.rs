@@ -1,5 +1,6 @@
 //! What a new life knows of the one before: the ledger's memory and the start marks.
 
+use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::dispatch::{HandedOver, Memory};
 use crate::job::Status;
-use crate::runner::{Cleared, Leftovers, Mark, Marks, MarksError, Recovery, kill_leftovers};
+use crate::runner::{
+    Cleared, Groups, Leftovers, Mark, Marks, MarksError, Recovery, kill_leftovers,
+};
 use crate::store::Recovered;
 
 /// The folder of the start marks of the daemon on this ledger, made if it is not there. It is apart
@@ -47,7 +50,17 @@ pub(super) fn marks_folder(runtime: &Path, ledger: &Path) -> std::io::Result<Pat
 pub(super) fn clear(folder: &Path, goes_on: Vec<Mark>) -> Result<Recovery, MarksError> {
     let mut recovery = Marks::open(folder)?;
     recovery.keep(goes_on);
-    match kill_leftovers(&recovery.leftovers) {
+    tell(kill_leftovers(&recovery.leftovers), "/proc");
+    Ok(recovery)
+}
+
+/// Ends what is in control groups of the life before, but for those of these names.
+pub(super) fn clear_groups(groups: &Groups, keep: &BTreeSet<String>) {
+    tell(groups.clear(keep), "control groups");
+}
+
+fn tell(cleared: std::io::Result<Cleared>, place: &str) {
+    match cleared {
         Ok(Cleared { killed: 0, alive }) if alive.is_empty() => {}
         Ok(Cleared { killed, alive }) if alive.is_empty() => {
             tracing::warn!(
@@ -66,12 +79,12 @@ pub(super) fn clear(folder: &Path, goes_on: Vec<Mark>) -> Result<Recovery, Marks
         Err(error) => {
             tracing::error!(
                 %error,
-                "/proc cannot be read, so processes that a daemon before this one left behind may \
+                place,
+                "it cannot be cleared, so processes that a daemon before this one left behind may \
                  live on"
             );
         }
     }
-    Ok(recovery)
 }
 
 /// Puts both memories together.

@@ -22,3 +22,4 @@ pub use hand_over::{Fitness, HandOver, HandOverError};
 pub use handle::{AskError, Handle, Readiness};
 pub use life::{DaemonError, Ended, run};
 pub use reload::{LastReload, ReloadError, Reloader};
+pub use signals::hold as hold_signals;

@@ -11,6 +11,7 @@ use super::driver::Order;
 use crate::clock;
 use crate::config::{self, Changes, Config, Environment, Report, Server};
 use crate::dispatch::Input;
+use crate::job::CanLimit;
 use crate::systemd::ServiceManager;
 
 /// Reads the config again and has what changed take effect. One reload at a time.
@@ -19,6 +20,7 @@ pub struct Reloader {
     /// What the daemon was started with: some settings hold until the next start.
     started: Config,
     config: Mutex<Arc<Config>>,
+    can_limit: CanLimit,
     last: Mutex<Option<LastReload>>,
     one_at_a_time: tokio::sync::Mutex<()>,
     orders: mpsc::Sender<Order>,
@@ -61,6 +63,7 @@ impl Reloader {
     pub(super) fn new(
         path: PathBuf,
         config: Config,
+        can_limit: CanLimit,
         orders: mpsc::Sender<Order>,
         manager: ServiceManager,
     ) -> Self {
@@ -69,6 +72,7 @@ impl Reloader {
             server: watch::Sender::new(Arc::new(config.server.clone())),
             config: Mutex::new(Arc::new(config.clone())),
             started: config,
+            can_limit,
             last: Mutex::new(None),
             one_at_a_time: tokio::sync::Mutex::new(()),
             orders,
@@ -158,8 +162,14 @@ impl Reloader {
 
     /// Reads the files, away from the threads that serve.
     async fn read(&self) -> Result<Config, ReloadError> {
-        let path = self.path.clone();
-        let reading = move || config::load(&path, &Environment::of_process());
+        let (path, can_limit) = (self.path.clone(), self.can_limit);
+        let reading = move || {
+            let environment = Environment {
+                can_limit,
+                ..Environment::of_process()
+            };
+            config::load(&path, &environment)
+        };
         match tokio::task::spawn_blocking(reading).await {
             Ok(loaded) => loaded.map_err(ReloadError::Config),
             Err(_) => Err(ReloadError::Gone),

@@ -1,11 +1,40 @@
 //! SIGTERM and SIGINT: the first drains, the second hurries. SIGHUP: the config is read again.
 //! SIGUSR2: the next version takes over.
+//!
+//! All of them are for the main thread alone; every other thread holds them, as it is begun while the
+//! main thread does, or says so itself. So the main thread can hold them for the whole process, and does
+//! where nobody listens: until the first handlers are there, and on the way from one life to the next.
+//! The kernel keeps what comes meanwhile, through the exec too, and none kills the daemon or is missed.
 
 use std::sync::Arc;
 
+use nix::sys::signal::{SigSet, Signal as Number};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reload::Reloader;
+
+/// Has the signals wait, for this thread and those that it begins.
+pub fn hold() {
+    let held = all().thread_block();
+    held.expect("only signals that nobody knows cannot be held");
+}
+
+/// Lets them in, at this thread: to be called on the main thread, once somebody listens.
+pub(super) fn let_in() {
+    let let_in = all().thread_unblock();
+    let_in.expect("only signals that nobody knows cannot be let in");
+}
+
+fn all() -> SigSet {
+    [
+        Number::SIGHUP,
+        Number::SIGINT,
+        Number::SIGTERM,
+        Number::SIGUSR2,
+    ]
+    .into_iter()
+    .collect()
+}
 
 /// The signals that end the daemon.
 pub(super) struct Ends {
@@ -27,6 +56,15 @@ impl Ends {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// One that has come already, by name.
+    pub(super) async fn come(&mut self) -> Option<&'static str> {
+        tokio::select! {
+            biased;
+            signal = self.next() => Some(signal),
+            () = std::future::ready(()) => None,
         }
     }
 }

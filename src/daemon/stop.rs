@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinHandle};
 use super::driver::{Driver, Inbox, Order};
 use super::life::{Ended, Life};
 use super::signals::Ends;
-use super::{DaemonError, HandOver, HandOverError, hand_over};
+use super::{DaemonError, HandOver, HandOverError, hand_over, signals};
 use crate::api::ApiError;
 use crate::clock;
 use crate::dispatch::{HandedOver, Input};
@@ -81,6 +81,10 @@ impl Life {
             let tried = tokio::task::spawn_blocking(move || hand_over::trial(&next, &config));
             match tried.await {
                 Ok(Ok(fitness)) => {
+                    // It may have come during the trial.
+                    if let Some(signal) = self.ends.come().await {
+                        return Ok(End::Stop(signal));
+                    }
                     tracing::info!(version = fitness.version, "the next version takes over");
                     return Ok(End::HandOver);
                 }
@@ -90,7 +94,9 @@ impl Life {
         }
     }
 
-    async fn hand_over(self) -> Result<Ended, DaemonError> {
+    async fn hand_over(mut self) -> Result<Ended, DaemonError> {
+        // From here on they are for the next life.
+        signals::hold();
         // Requests cannot be handed over; there may soon be none. Until then everything goes on.
         tokio::select! {
             () = self.runner.no_requests() => {}
@@ -104,6 +110,12 @@ impl Life {
         self.manager.farewell().await;
         let handed = HandOver::new(dispatch, attempts, self.sockets, &self.successor);
         let handed = handed.map_err(HandOverError::from)?;
+        if self.ends.come().await.is_some() {
+            // It came just before they were held; it waits for the next life as the others do.
+            let own = rustix::process::getpid();
+            let sent = rustix::process::kill_process(own, rustix::process::Signal::TERM);
+            sent.map_err(|why| HandOverError::from(std::io::Error::from(why)))?;
+        }
         tracing::info!(running = handed.dispatch.underway.len(), "handing over");
         Ok(Ended::HandedOver(Box::new(handed), self.successor))
     }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::active::{Live, Phase};
 use super::out::Out;
 use super::{Dispatcher, view};
-use crate::job::{Attempt, AttemptEnd, Figures, Reason, RunId, Status, StopCause, Write};
+use crate::job::{Attempt, AttemptEnd, Figures, Reason, RunId, Status, StopCause, Strain, Write};
+use crate::words::size;
 
 impl Dispatcher {
     /// An attempt runs.
@@ -185,6 +186,16 @@ impl Verdict {
                 reason: core_dumped.then(|| Reason::CORE_DUMPED.to_owned()),
                 ..Self::plain(Status::Failed)
             },
+            AttemptEnd::Strained {
+                strain,
+                code,
+                signal,
+            } => Self {
+                code,
+                signal,
+                reason: Some(told(strain)),
+                ..Self::plain(Status::Failed)
+            },
             AttemptEnd::TimedOut { code, signal } => Self {
                 code,
                 signal,
@@ -245,6 +256,14 @@ impl Verdict {
             reason: Some(reason.to_owned()),
             ..Self::plain(status)
         }
+    }
+}
+
+fn told(strain: Strain) -> String {
+    match strain {
+        Strain::MemoryLimit(bytes) => format!("{}: {}", Reason::MEMORY_LIMIT, size(bytes)),
+        Strain::OutOfMemory => Reason::OUT_OF_MEMORY.to_owned(),
+        Strain::PidsLimit(pids) => format!("{}: {pids}", Reason::PIDS_LIMIT),
     }
 }
 

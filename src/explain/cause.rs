@@ -26,6 +26,11 @@ pub(super) enum Cause<'a> {
     Excluded(Option<&'a str>),
     Restarted,
     CoreDumped,
+    /// The limit, where it says so.
+    MemoryLimit(Option<&'a str>),
+    OutOfMemory,
+    /// The limit, where it says so.
+    PidsLimit(Option<&'a str>),
     Sentence(&'a str),
 }
 
@@ -47,6 +52,9 @@ impl<'a> Cause<'a> {
             Reason::EXCLUDED => Self::Excluded(None),
             Reason::RESTARTED => Self::Restarted,
             Reason::CORE_DUMPED => Self::CoreDumped,
+            Reason::MEMORY_LIMIT => Self::MemoryLimit(None),
+            Reason::OUT_OF_MEMORY => Self::OutOfMemory,
+            Reason::PIDS_LIMIT => Self::PidsLimit(None),
             text => Self::with_more(text),
         }
     }
@@ -58,6 +66,10 @@ impl<'a> Cause<'a> {
             Self::Requested(Some(by))
         } else if let Some(calendar) = behind(Reason::EXCLUDED, ": ") {
             Self::Excluded(Some(calendar))
+        } else if let Some(limit) = behind(Reason::MEMORY_LIMIT, ": ") {
+            Self::MemoryLimit(Some(limit))
+        } else if let Some(limit) = behind(Reason::PIDS_LIMIT, ": ") {
+            Self::PidsLimit(Some(limit))
         } else {
             Self::Sentence(text)
         }
@@ -130,6 +142,19 @@ impl Case<'_> {
                 "the daemon started again, and with it a new run of the job".to_owned()
             }
             Cause::CoreDumped => "it dumped core".to_owned(),
+            Cause::MemoryLimit(limit) => {
+                let limit = limit.map(|it| format!(" of {it}")).unwrap_or_default();
+                format!("it was killed when its memory limit{limit} was reached")
+            }
+            Cause::OutOfMemory => {
+                "something of it was killed, as the machine, or what the daemon with its jobs may \
+                 have of it, had no memory left"
+                    .to_owned()
+            }
+            Cause::PidsLimit(limit) => {
+                let limit = limit.map(|it| format!(" of {it}")).unwrap_or_default();
+                format!("it could not start a process, as its limit{limit} was reached, and failed")
+            }
             Cause::Sentence(text) => text.trim_end_matches(['.', '\n']).to_owned(),
         };
         let note = run.reason.as_ref()?.0.ends_with(Reason::MAY_HAVE_ACTED);
@@ -178,6 +203,21 @@ impl Case<'_> {
             )),
             Some(Cause::CoreDumped) => Some(format!(
                 "`coredumpctl` may have the dump; `punctual logs {}` shows what it printed.",
+                run.id
+            )),
+            Some(Cause::MemoryLimit(_)) => Some(format!(
+                "Raise `memory` in its `limits` if the job may take more; `punctual logs {}` shows how \
+                 far it came.",
+                run.id
+            )),
+            Some(Cause::OutOfMemory) => Some(
+                "The machine's log names what took the memory; `memory` in `limits` of a job bounds \
+                 what it may take, and a pool with fewer `slots` how many run at once."
+                    .to_owned(),
+            ),
+            Some(Cause::PidsLimit(_)) => Some(format!(
+                "Raise `pids` in its `limits` if the job may start more at once, threads included; \
+                 `punctual logs {}` shows what it printed.",
                 run.id
             )),
             Some(
@@ -310,6 +350,8 @@ mod tests {
             ("requested", Cause::Requested(None)),
             ("excluded: holidays", Cause::Excluded(Some("holidays"))),
             ("excluded", Cause::Excluded(None)),
+            ("memory_limit: 64 MiB", Cause::MemoryLimit(Some("64 MiB"))),
+            ("pids_limit: 7", Cause::PidsLimit(Some("7"))),
             ("requested often", Cause::Sentence("requested often")),
             (
                 &[Reason::SHUTDOWN, Reason::MAY_HAVE_ACTED].concat(),

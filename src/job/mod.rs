@@ -20,8 +20,10 @@ pub use name::{JobName, NameError};
 pub use plan::{Param, Plan, Pool};
 pub use policy::{CatchUp, CatchUpMode, ConcurrencyPolicy};
 pub use retry::Retry;
-pub use run::{Attempt, AttemptEnd, Figures, Reason, Run, Span, Status, StopCause, Trigger};
+pub use run::{
+    Attempt, AttemptEnd, Figures, Reason, Run, Span, Status, StopCause, Strain, Trigger,
+};
 pub use run_id::RunId;
-pub use terms::{Account, Ids, Terms};
+pub use terms::{Account, CanLimit, Ids, Limits, Terms};
 pub use when::{Restart, Upstream, When};
 pub use write::{ClaimOutcome, JobFlags, Write};

@@ -116,6 +116,12 @@ impl Reason {
     pub const REBOOT: &str = "reboot";
     /// The signal that ended it had it dump core.
     pub const CORE_DUMPED: &str = "core_dumped";
+    /// It was killed, having reached its limit on memory, which stands behind.
+    pub const MEMORY_LIMIT: &str = "memory_limit";
+    /// Something of it was killed, as the machine, or what the daemon may have of it, had no memory left.
+    pub const OUT_OF_MEMORY: &str = "out_of_memory";
+    /// It could not start a process for its limit on their number, which stands behind; then it failed.
+    pub const PIDS_LIMIT: &str = "pids_limit";
     /// Somebody asked for it.
     pub const REQUESTED: &str = "requested";
     /// Its job left the config while it was queued.
@@ -244,6 +250,17 @@ pub enum StopCause {
     Shutdown,
 }
 
+/// What an attempt had too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strain {
+    /// Its own limit on memory, in bytes.
+    MemoryLimit(u64),
+    /// Memory of the machine, or of what the daemon with all its jobs may have.
+    OutOfMemory,
+    /// Its own limit on processes.
+    PidsLimit(u32),
+}
+
 /// How an attempt ended, as the runner saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptEnd {
@@ -260,6 +277,15 @@ pub enum AttemptEnd {
         signal: i32,
         /// Whether it dumped core.
         core_dumped: bool,
+    },
+    /// It failed, and ran into this before.
+    Strained {
+        /// Into what.
+        strain: Strain,
+        /// The exit code, if it exited.
+        code: Option<i32>,
+        /// The signal that ended it, if one did.
+        signal: Option<i32>,
     },
     /// It ran into its `timeout` and was stopped.
     TimedOut {

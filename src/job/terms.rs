@@ -18,6 +18,54 @@ pub struct Terms {
     pub nice: Option<i32>,
     /// How many descriptors it may have open.
     pub open_files: Option<u64>,
+    /// What it may take of the machine, together with all that it starts.
+    pub limits: Limits,
+}
+
+/// How much all the processes of an attempt may take together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Memory in bytes; there is no swapping beyond it.
+    pub memory: Option<u64>,
+    /// Processor time, in hundredths of what one processor has.
+    pub cpu_percent: Option<u32>,
+    /// Processes and threads at once.
+    pub pids: Option<u32>,
+}
+
+impl Limits {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Which [`Limits`] a daemon can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CanLimit {
+    /// On memory.
+    pub memory: bool,
+    /// On processor time.
+    pub cpu: bool,
+    /// On processes.
+    pub pids: bool,
+}
+
+impl CanLimit {
+    /// Every one.
+    pub const ALL: Self = Self {
+        memory: true,
+        cpu: true,
+        pids: true,
+    };
+
+    /// Not one.
+    pub const NONE: Self = Self {
+        memory: false,
+        cpu: false,
+        pids: false,
+    };
 }
 
 impl Terms {
@@ -29,8 +77,13 @@ impl Terms {
             umask,
             nice,
             open_files,
+            limits,
         } = self;
-        ids.is_some() || umask.is_some() || nice.is_some() || open_files.is_some()
+        ids.is_some()
+            || umask.is_some()
+            || nice.is_some()
+            || open_files.is_some()
+            || !limits.is_none()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One attempt from its process's start to the end of the last process it left.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
+use super::cgroup::{Group, Place};
 use super::deadline::Deadline;
+use super::ending;
 use super::family;
 use super::hand_over::{HandedAttempt, Record};
 use super::output::{Capture, Stream};
@@ -68,6 +71,7 @@ pub(super) struct Child {
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
     pub(super) secrets: Secrets,
+    pub(super) place: Place,
 }
 
 /// How far the stopping of an attempt has come.
@@ -93,6 +97,7 @@ pub(super) struct Attempt {
     process: Arc<Process>,
     leader: Leader,
     pid: Pid,
+    place: Place,
     exit: AsyncFd<OwnedFd>,
     stdout: PipeReader,
     stderr: PipeReader,
@@ -130,6 +135,7 @@ impl Attempt {
         Self {
             leader,
             pid,
+            place: child.place,
             exit: watch_exit(pid).await,
             stdout: reader(Stream::Stdout, Some(stdout), &child.secrets, Vec::new()),
             stderr: reader(Stream::Stderr, Some(stderr), &child.secrets, Vec::new()),
@@ -148,6 +154,7 @@ impl Attempt {
     pub(super) async fn taken_over(
         live: Arc<Live>,
         mut handed: HandedAttempt,
+        place: Place,
         handing_over: watch::Receiver<bool>,
     ) -> Option<Self> {
         let secrets = handed.secrets();
@@ -168,6 +175,7 @@ impl Attempt {
         Some(Self {
             leader,
             pid,
+            place,
             exit: watch_exit(pid).await,
             stdout: reader(Stream::Stdout, stdout, &secrets, held_out),
             stderr: reader(Stream::Stderr, stderr, &secrets, held_err),
@@ -209,6 +217,11 @@ impl Attempt {
         self.leader
     }
 
+    /// Its control group, if it has one, once none of its processes is on the way there.
+    pub(super) async fn settled_group(&mut self) -> Option<Arc<Group>> {
+        self.place.settled().await
+    }
+
     /// Reads output and keeps the time until the main process is over. Its zombie stays: as long as
     /// nobody waits for it, its number can name no other process, session or group. None: it is to be
     /// handed over as it is.
@@ -228,14 +241,15 @@ impl Attempt {
         self.stdout.finish(&self.live.capture);
         self.stderr.finish(&self.live.capture);
         self.is_over = true;
-        Some((self.meaning(status), self.figures()))
+        Some(self.ending(status))
     }
 
     /// Stops what the main process left behind, as in a timeout; then lets its number go. Says
     /// whether it came to that: else it is to be handed over as it is.
     pub(super) async fn clear_away(&mut self) -> bool {
         let mut pause = FIRST_LOOK;
-        while !family::members(self.live.key(), self.leader).is_empty() {
+        self.place.settled().await;
+        while self.leaves_something() {
             if *self.handing_over.borrow() {
                 return false;
             }
@@ -308,14 +322,31 @@ impl Attempt {
         self.signal_all(Signal::KILL);
     }
 
-    /// Signals the group in one stroke, which no fork can slip through, and then those members that
-    /// left it.
+    /// Whether anything of it lives but its main process.
+    fn leaves_something(&self) -> bool {
+        let group = self.place.group();
+        group.is_some_and(|group| group.is_populated())
+            || !family::members(self.live.key(), self.leader).is_empty()
+    }
+
+    /// Signals the process group in one stroke, which no fork can slip through, and then those members
+    /// that left it.
     fn signal_all(&self, signal: Signal) {
         let warn = |pid: u32, why: &dyn std::fmt::Display| {
             let job = &self.live.launch.job;
             tracing::warn!(%job, pid, %why, "a process of the run cannot be signalled");
         };
-        let members = family::members(self.live.key(), self.leader);
+        let mut members = family::members(self.live.key(), self.leader);
+        if let Some(group) = self.place.group() {
+            if signal == Signal::KILL
+                && let Err(why) = group.kill()
+            {
+                warn(self.leader.pid, &why);
+            }
+            let known: BTreeSet<u32> = members.iter().map(|member| member.pid).collect();
+            let others = group.members().into_iter();
+            members.extend(others.filter(|member| !known.contains(&member.pid)));
+        }
         match kill_process_group(self.pid, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(why) => warn(self.leader.pid, &why),
@@ -329,50 +360,27 @@ impl Attempt {
         }
     }
 
-    /// What the main process, which is over, and the children that it waited for took.
-    fn figures(&self) -> Figures {
-        match spawn::usage(self.exit.get_ref().as_fd()) {
+    /// How the main process, which is over, ended, and what the attempt took.
+    fn ending(&self, status: io::Result<WaitIdStatus>) -> (AttemptEnd, Figures) {
+        let group = self.place.group();
+        let figures = match spawn::usage(self.exit.get_ref().as_fd()) {
             Ok(figures) => figures,
             Err(why) => {
                 tracing::warn!(pid = self.leader.pid, %why, "what a run took cannot be known");
                 Figures::default()
             }
-        }
-    }
-
-    fn meaning(&self, status: io::Result<WaitIdStatus>) -> AttemptEnd {
-        let (code, signal, core_dumped) = match status {
-            Ok(status) => (
-                status.exit_status(),
-                status.terminating_signal(),
-                status.dumped(),
-            ),
-            Err(why) => {
-                tracing::error!(pid = self.leader.pid, %why, "how a run ended cannot be known");
-                (None, None, false)
-            }
         };
+        let status = status.inspect_err(|why| {
+            tracing::error!(pid = self.leader.pid, %why, "how a run ended cannot be known");
+        });
         let cause = match self.phase {
             Phase::Running => None,
             Phase::Asked(cause) | Phase::Killing(cause) => cause,
         };
-        match (cause, signal) {
-            (Some(Cause::Timeout), _) => AttemptEnd::TimedOut { code, signal },
-            (Some(Cause::Order(cause)), _) => AttemptEnd::Stopped {
-                cause,
-                code,
-                signal,
-            },
-            (None, Some(signal)) => AttemptEnd::Signalled {
-                signal,
-                core_dumped,
-            },
-            (None, None) => {
-                let code = code.unwrap_or(255);
-                let ok = self.process.success_exit_codes.contains(&code);
-                AttemptEnd::Exited { code, ok }
-            }
-        }
+        let strains = group.as_ref().map(|group| group.strains());
+        let strains = strains.unwrap_or_default();
+        let end = ending::meaning(status.ok(), cause, strains, &self.process);
+        (end, ending::with_group(figures, group.as_deref()))
     }
 }
 

@@ -80,6 +80,10 @@ pub(super) enum CannotStart {
         why: io::Error,
     },
     #[error(
+        "its {what} could not be set: {why}; look whether the daemon's group is still its own (Delegate=yes in its unit), or take `limits` out of the job"
+    )]
+    Limit { what: &'static str, why: io::Error },
+    #[error(
         "as {whom} its process could still have become root, so it was not started; look at what keeps capabilities from being dropped (SecureBits= in the daemon's unit)"
     )]
     StillPrivileged { whom: String },

@@ -8,7 +8,7 @@
 //!
 //! Children belong to the process, not to a value in it; hence the one static here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Signal, WaitId, WaitIdOptions};
@@ -22,23 +22,67 @@ type Key = (RunId, u32);
 /// the next walk begins with what is left.
 const MOST_WALKS: usize = 100;
 
-/// The attempts from their launch until their last process is gone, with the main process once
-/// there is one.
-static LIVE: Mutex<BTreeMap<Key, Option<Leader>>> = Mutex::new(BTreeMap::new());
+/// The attempts from their launch until their last process is gone.
+static LIVE: Mutex<BTreeMap<Key, Standing>> = Mutex::new(BTreeMap::new());
 
-fn live() -> MutexGuard<'static, BTreeMap<Key, Option<Leader>>> {
+/// What is known of an attempt.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    /// The main process, once there is one.
+    leader: Option<Leader>,
+    /// It is in a control group, and so is all that it starts from then on.
+    is_in: bool,
+}
+
+fn live() -> MutexGuard<'static, BTreeMap<Key, Standing>> {
     // Every change is a single insert or remove, so a panic elsewhere leaves it whole.
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An attempt begins; must precede its process.
 pub(super) fn begin(key: Key) {
-    live().insert(key, None);
+    live().insert(key, Standing::default());
 }
 
 /// The attempt's main process.
 pub(super) fn leads(key: Key, leader: Leader) {
-    live().insert(key, Some(leader));
+    live().entry(key).or_default().leader = Some(leader);
+}
+
+/// The attempt is in its control group, with all that was found of it.
+pub(super) fn enters(key: Key) {
+    if let Some(standing) = live().get_mut(&key) {
+        standing.is_in = true;
+    }
+}
+
+/// Orphans that shook off session and environment, with all below them, and whether they can be of no
+/// attempt but this one: no other is outside of a control group. They are looked for among these
+/// processes, which are those outside.
+pub(super) fn strays_outside(key: Key, outside: &BTreeSet<u32>) -> (Vec<Stat>, bool) {
+    let mut orphans = orphans();
+    orphans.retain(|pid| outside.contains(pid));
+    if orphans.is_empty() {
+        return (Vec::new(), false);
+    }
+    // Only now: whatever began after the orphans were listed is not theirs.
+    let live = live().clone();
+    orphans.retain(|&pid| {
+        let of_session = Stat::of(pid).is_some_and(|stat| leads_any(&live, stat.session));
+        !of_session && tree::marked_as(pid).is_none()
+    });
+    let mut others = live
+        .iter()
+        .filter(|&(other, it)| *other != key && !it.is_in);
+    let is_surely_its = others.next().is_none();
+    let mut walk = tree::Walk::default();
+    walk.descend(orphans);
+    (walk.found, is_surely_its)
+}
+
+fn leads_any(live: &BTreeMap<Key, Standing>, session: u32) -> bool {
+    let mut leaders = live.values().filter_map(|it| it.leader);
+    leaders.any(|leader| leader.pid == session)
 }
 
 /// No process of the attempt is left. Whatever no living attempt can own is killed.
@@ -84,7 +128,7 @@ fn orphans() -> Vec<u32> {
     };
     if !pids.is_empty() {
         let live = live();
-        pids.retain(|&pid| !live.values().flatten().any(|leader| leader.pid == pid));
+        pids.retain(|&pid| !leads_any(&live, pid));
     }
     pids
 }
@@ -118,11 +162,7 @@ fn kill_strays() {
     }
     let live = live().clone();
     let owned = |stat: &Stat| {
-        if live
-            .values()
-            .flatten()
-            .any(|leader| leader.pid == stat.session)
-        {
+        if leads_any(&live, stat.session) {
             return true;
         }
         match tree::marked_as(stat.pid) {
@@ -131,6 +171,7 @@ fn kill_strays() {
                 .any(|(r, a)| r.to_string() == run && a.to_string() == attempt),
             None => live
                 .values()
+                .map(|it| it.leader)
                 .any(|leader| leader.is_none_or(|leader| leader.start_ticks <= stat.start_ticks)),
         }
     };

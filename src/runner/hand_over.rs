@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::attempt::{Attempt, Live, Order, Phase};
+use super::cgroup::Group;
 use super::output::Capture;
 use super::redact::Secrets;
 use super::{Launch, Leader, Mark};
@@ -36,6 +37,9 @@ pub struct Record {
     pub(super) job: JobName,
     pub(super) process: Arc<Process>,
     pub(super) leader: Leader,
+    /// The name of its control group, if it has one. Older versions know nothing of that.
+    #[serde(default)]
+    pub(super) group: Option<String>,
     pub(super) started_at: Timestamp,
     pub(super) phase: Phase,
     /// When the next step of stopping it comes, in microseconds of the kernel's monotonic clock.
@@ -71,6 +75,11 @@ impl HandedAttempt {
         }
     }
 
+    /// The name of its control group, which goes on as well.
+    pub fn group(&self) -> Option<&str> {
+        self.record.group.as_deref()
+    }
+
     /// Whether it is this attempt of this run, and its end is not told.
     pub fn goes_on_as(&self, run: RunId, attempt: u32) -> bool {
         let record = &self.record;
@@ -78,7 +87,12 @@ impl HandedAttempt {
     }
 
     /// Takes an attempt that nobody watches any more.
-    pub(super) fn pack(live: &Live, attempt: Attempt, started_at: Timestamp) -> Self {
+    pub(super) fn pack(
+        live: &Live,
+        attempt: Attempt,
+        group: Option<&Group>,
+        started_at: Timestamp,
+    ) -> Self {
         let process = attempt.process().clone();
         let (leader, phase) = (attempt.leader(), attempt.phase());
         let (deadline_usec, is_over) = (attempt.deadline_usec(), attempt.is_over());
@@ -95,6 +109,7 @@ impl HandedAttempt {
                 job: live.launch.job.clone(),
                 process,
                 leader,
+                group: group.map(|group| group.name().to_owned()),
                 started_at,
                 phase,
                 deadline_usec,

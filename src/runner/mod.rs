@@ -11,8 +11,10 @@
 
 mod attempt;
 mod cannot_start;
+mod cgroup;
 mod command;
 mod deadline;
+mod ending;
 mod env_file;
 mod environment;
 mod family;
@@ -50,9 +52,11 @@ use crate::clock;
 use crate::job::{Action, AttemptEnd, Figures, JobName, RunId, StopCause};
 use attempt::{Live, Order};
 use cannot_start::CannotStart;
+use cgroup::Mover;
 use output::Capture;
 use spawner::{Queue, Refused};
 
+pub use cgroup::Groups;
 pub use follow::{Piece, What};
 pub use hand_over::{HandedAttempt, Record};
 pub use leftovers::{Cleared, kill_leftovers};
@@ -175,6 +179,7 @@ struct Shared {
     /// What talks to servers, made for the first HTTP job.
     http: OnceLock<Result<http::Client, String>>,
     stage: Stage,
+    mover: Mover,
     /// The limit on open files that processes are given: the daemon's own before it was raised.
     open_files: Rlimit,
     live: Mutex<HashMap<Key, Arc<Live>>>,
@@ -189,7 +194,7 @@ struct Shared {
 impl Runner {
     /// Starts the spawner threads and makes the process fit for children: adopts orphans, raises
     /// its own soft limit on open files to the hard one. What an earlier life of the daemon
-    /// `handed_over` goes on. Attempts are watched on `io`, which must
+    /// `handed_over` goes on. Attempts get control groups where the daemon has `groups`. Attempts are watched on `io`, which must
     /// have its IO and time drivers enabled; `reports` is where the answers go.
     ///
     /// From here on nothing may start a process from the program's main thread: that thread's
@@ -200,12 +205,13 @@ impl Runner {
         reports: mpsc::Sender<Report>,
         io: tokio::runtime::Handle,
         handed_over: Vec<HandedAttempt>,
+        groups: &Groups,
     ) -> Result<Self, RunnerError> {
         let stage = Stage::of_process().map_err(|why| RunnerError::System {
             what: "/proc/self/exe",
             why,
         })?;
-        Self::start_with_stage(stage, marks, reports, io, handed_over)
+        Self::start_with_stage(stage, marks, reports, io, handed_over, groups)
     }
 
     /// As [`Runner::start`], with the stage of another program than this one.
@@ -215,8 +221,10 @@ impl Runner {
         reports: mpsc::Sender<Report>,
         io: tokio::runtime::Handle,
         handed_over: Vec<HandedAttempt>,
+        groups: &Groups,
     ) -> Result<Self, RunnerError> {
         check_system()?;
+        groups.tell();
         let start = |doing| move |why| RunnerError::Start { doing, why };
         let null = std::fs::File::options()
             .read(true)
@@ -229,6 +237,7 @@ impl Runner {
             null: null.into(),
             http: OnceLock::new(),
             stage,
+            mover: Mover::start(groups).map_err(start("starting its threads"))?,
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),

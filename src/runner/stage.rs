@@ -7,7 +7,9 @@
 //! It runs with the daemon's rights, so nothing of the job reaches it but its orders: neither its
 //! arguments nor its environment, in which a line such as `LD_PRELOAD` would be obeyed.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use rustix::fs::Mode;
@@ -18,7 +20,7 @@ use rustix::process::{
 use rustix::thread::{capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::spawn;
-use super::stage_orders::{EXECUTABLE, Failure, ORDERS, Orders, READY, Step};
+use super::stage_orders::{DOOR, EXECUTABLE, Failure, ORDERS, Orders, READY, READY_APART, Step};
 use crate::job::Ids;
 
 /// The name that the program has on the stage.
@@ -31,6 +33,8 @@ pub const STAGE: &str = "punctual-stage";
 pub fn act() -> io::Result<()> {
     let orders = spawn::inherited(ORDERS);
     let executable = spawn::inherited(EXECUTABLE);
+    // Not every process is to be in a control group.
+    let door = spawn::inherited(DOOR).ok();
     let (Ok(orders), Ok(executable)) = (orders, executable) else {
         return Err(io::Error::other(
             "this name is for processes that a running daemon starts; call punctual by its own",
@@ -41,15 +45,28 @@ pub fn act() -> io::Result<()> {
     let mut written = Vec::new();
     runner.read_to_end(&mut written)?;
     let orders = Orders::from_bytes(&written)?;
-    let failure = match prepare(&orders) {
-        Ok(()) => {
-            runner.write_all(READY)?;
+    let failure = match enter(door, &orders).and_then(|is_in| prepare(&orders).map(|()| is_in)) {
+        Ok(is_in) => {
+            runner.write_all(if is_in { READY } else { READY_APART })?;
             let why = spawn::exec(&orders.image);
             Failure::of(Step::Exec, &why)
         }
         Err(failure) => failure,
     };
     runner.write_all(&failure.to_bytes())
+}
+
+/// Enters the control group, so that its limits hold from the program's first instruction on. Says
+/// whether it is in there; without limits it may go on outside.
+fn enter(door: Option<OwnedFd>, orders: &Orders) -> Result<bool, Failure> {
+    let Some(door) = door else {
+        return Ok(false);
+    };
+    match File::from(door).write_all(b"0") {
+        Ok(()) => Ok(true),
+        Err(_) if orders.terms.limits.is_none() => Ok(false),
+        Err(why) => Err(Failure::of(Step::ControlGroup, &why)),
+    }
 }
 
 fn prepare(orders: &Orders) -> Result<(), Failure> {

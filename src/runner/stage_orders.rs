@@ -24,8 +24,14 @@ pub(super) const ORDERS: RawFd = 3;
 /// The descriptor by which the program was found.
 pub(super) const EXECUTABLE: RawFd = 4;
 
+/// The descriptor by which a control group is entered, if the process is to be in one.
+pub(super) const DOOR: RawFd = 5;
+
 /// What the stage says before the program takes its place.
 pub(super) const READY: &[u8] = b"ready\n";
+
+/// The same, where it could not enter its control group, and may go without.
+pub(super) const READY_APART: &[u8] = b"apart\n";
 
 /// The program that is the stage.
 #[derive(Debug)]
@@ -46,7 +52,8 @@ impl Stage {
 
     /// Starts a process on the stage, and waits until its program has taken over.
     ///
-    /// Until then it carries these `marks` in its environment, by which processes are found.
+    /// Until then it carries these `marks` in its environment, by which processes are found. Its first
+    /// step is through the `door` to a control group. Says whether it is in there.
     pub(super) fn start(
         &self,
         process: &Process,
@@ -54,7 +61,8 @@ impl Stage {
         marks: &[(String, String)],
         open_files: Rlimit,
         streams: [BorrowedFd<'_>; 3],
-    ) -> Result<Pid, CannotStart> {
+        door: Option<OwnedFd>,
+    ) -> Result<(Pid, bool), CannotStart> {
         if let Some(ids) = &process.terms.ids {
             // Else it could not open /dev/stderr, which many shell scripts write to.
             let (user, group) = (Uid::from_raw(ids.user), Gid::from_raw(ids.group));
@@ -80,16 +88,22 @@ impl Stage {
         };
         let (ours, theirs) = UnixStream::pair().map_err(CannotStart::Pipes)?;
         let [stdin, stdout, stderr] = streams;
-        let descriptors = [stdin, stdout, stderr, theirs.as_fd(), self.0.as_fd()];
+        let mut descriptors = vec![stdin, stdout, stderr, theirs.as_fd(), self.0.as_fd()];
+        // Above the numbers that stand before it, as `spawn` wants it.
+        let door = door.map(|door| rustix::io::fcntl_dupfd_cloexec(&door, DOOR));
+        let door = door
+            .transpose()
+            .map_err(|why| CannotStart::Pipes(why.into()))?;
+        descriptors.extend(door.as_ref().map(AsFd::as_fd));
         let pid = spawn::spawn(&stage, &descriptors).map_err(|why| match why.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => CannotStart::NoRoom { why },
             _ => CannotStart::Stage(why.to_string()),
         })?;
         drop(theirs);
-        answer(ours, &orders)
+        let is_in = answer(ours, &orders)
             .and_then(|answer| meaning(&answer, process, image))
             .inspect_err(|_| bury(pid))?;
-        Ok(pid)
+        Ok((pid, is_in && door.is_some()))
     }
 }
 
@@ -108,13 +122,16 @@ fn answer(mut stage: UnixStream, orders: &[u8]) -> Result<Vec<u8>, CannotStart> 
     Ok(answer)
 }
 
-fn meaning(answer: &[u8], process: &Process, image: &Image) -> Result<(), CannotStart> {
-    let (is_ready, rest) = match answer.strip_prefix(READY) {
+/// Whether it is in its control group.
+fn meaning(answer: &[u8], process: &Process, image: &Image) -> Result<bool, CannotStart> {
+    let is_apart = answer.starts_with(READY_APART);
+    let ready = if is_apart { READY_APART } else { READY };
+    let (is_ready, rest) = match answer.strip_prefix(ready) {
         Some(rest) => (true, rest),
         None => (false, answer),
     };
     if is_ready && rest.is_empty() {
-        return Ok(());
+        return Ok(!is_apart);
     }
     let failure: Failure = serde_json::from_slice(rest).map_err(|_| {
         let said = String::from_utf8_lossy(rest).into_owned();
@@ -210,6 +227,7 @@ impl Orders {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Step {
+    ControlGroup,
     OpenFiles,
     Nice,
     Groups,
@@ -245,6 +263,12 @@ impl Failure {
             None => "root with its `group`".to_owned(),
         };
         let (what, capability) = match self.step {
+            Step::ControlGroup => {
+                return CannotStart::Limit {
+                    what: "limits",
+                    why,
+                };
+            }
             Step::OpenFiles => (
                 "its limit on open files could not be set".to_owned(),
                 "CAP_SYS_RESOURCE",
@@ -354,7 +378,8 @@ mod tests {
             let meaning = meaning(answer, &process, &image(None));
             meaning.map_err(|why| why.to_string())
         };
-        assert_eq!(said(READY), Ok(()));
+        assert_eq!(said(READY), Ok(true));
+        assert_eq!(said(READY_APART), Ok(false));
         assert!(said(b"").unwrap_err().contains("ended before"));
         assert!(said(b"rea").unwrap_err().contains("ended before"));
         let failure = Failure::of(Step::User, &io::Error::from_raw_os_error(1));

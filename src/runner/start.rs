@@ -1,7 +1,7 @@
 //! From a launch to a process: what happens on a spawner thread.
 
 use std::io::{self, Seek, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,9 +11,11 @@ use rustix::process::{Pid, Resource};
 
 use super::attempt::{Attempt, Child, Live, Order};
 use super::cannot_start::CannotStart;
+use super::cgroup::{Place, Unlimited};
 use super::environment::Environment;
 use super::hand_over::HandedAttempt;
 use super::redact::Secrets;
+use super::spawn::Image;
 use super::{Report, Shared, command, family, http, spawn};
 use crate::clock;
 use crate::job::{Action, AttemptEnd, Figures, Process};
@@ -86,7 +88,9 @@ async fn watch(
 pub(super) async fn take_over(shared: Arc<Shared>, live: Arc<Live>, handed: HandedAttempt) {
     let at = handed.record.started_at;
     let handing_over = shared.handing_over.subscribe();
-    if let Some(attempt) = Attempt::taken_over(Arc::clone(&live), handed, handing_over).await {
+    let place = shared.mover.find(live.key(), handed.group());
+    let attempt = Attempt::taken_over(Arc::clone(&live), handed, place, handing_over).await;
+    if let Some(attempt) = attempt {
         see_through(shared, live, attempt, at, None).await;
     } else {
         // Its number was one when it was handed over.
@@ -122,10 +126,19 @@ async fn see_through(
             (None, ()) => false,
         }
     };
+    // A process that is being moved into its group is not handed over, and its number not given away.
+    let group = attempt.settled_group().await;
     if is_cleared {
+        if let Some(group) = group {
+            // It comes when the group is gone, or the thread that removes it.
+            let _ = shared.mover.discard(group).await;
+        }
         shared.over(&live);
     } else {
-        shared.hand_over(&live, HandedAttempt::pack(&live, attempt, at));
+        shared.hand_over(
+            &live,
+            HandedAttempt::pack(&live, attempt, group.as_deref(), at),
+        );
     }
 }
 
@@ -173,24 +186,62 @@ fn process(
     let marked = shared.marks.start(launch.run, launch.attempt);
     marked.map_err(CannotStart::Mark)?;
     let streams = [stdin, child_stdout.as_fd(), child_stderr.as_fd()];
-    let (pid, at) = if process.terms.need_a_stage() {
-        let stage = &shared.stage;
-        let pid = stage.start(process, &image, &own, shared.open_files, streams)?;
-        (pid, clock::now())
+    let (pid, at, place) = if process.terms.need_a_stage() {
+        let (pid, place) = on_stage(shared, live, process, &image, &own, streams)?;
+        (pid, clock::now(), place)
     } else {
         let pid =
             spawn::spawn(&image, &streams).map_err(|why| command::explain(process, &image, why))?;
         let at = clock::now();
         lower_open_files(shared, pid);
-        (pid, at)
+        let number = pid.as_raw_nonzero().get().unsigned_abs();
+        (pid, at, shared.mover.follow(live.key(), number))
     };
     let child = Child {
         pid,
         stdout,
         stderr,
         secrets,
+        place,
     };
     Ok((child, at))
+}
+
+/// Starts a process that is in its control group, if there is one, before its program is.
+fn on_stage(
+    shared: &Shared,
+    live: &Live,
+    process: &Process,
+    image: &Image,
+    marks: &[(String, String)],
+    streams: [BorrowedFd<'_>; 3],
+) -> Result<(Pid, Place), CannotStart> {
+    let limit = |unlimited: Unlimited| CannotStart::Limit {
+        what: unlimited.what,
+        why: unlimited.why,
+    };
+    let entry = shared.mover.entry_for(live.key(), &process.terms.limits);
+    let (group, door) = entry.map_err(limit)?.unzip();
+    let stage = &shared.stage;
+    let started = stage.start(process, image, marks, shared.open_files, streams, door);
+    let is_in = started.as_ref().is_ok_and(|&(_, is_in)| is_in);
+    let place = match group {
+        Some(group) if is_in => {
+            family::enters(live.key());
+            Place::within(group)
+        }
+        Some(group) => {
+            // Nobody waits for that.
+            drop(shared.mover.discard(group));
+            Place::apart()
+        }
+        None => Place::apart(),
+    };
+    let (pid, _) = started?;
+    if !is_in && shared.mover.has_groups() {
+        tracing::warn!(run = %live.launch.run, "a run could not enter its control group");
+    }
+    Ok((pid, place))
 }
 
 /// Gives the process the limit on open files that the daemon itself was given. The exec has only

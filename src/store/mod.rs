@@ -6,6 +6,7 @@
 
 mod audit;
 mod batch;
+mod care;
 mod error;
 mod health;
 mod ledger;
@@ -18,12 +19,13 @@ mod writer;
 
 pub use audit::{Account, AuditReport, AuditScope, Problem, ProblemKind, Watch};
 pub use batch::{Acked, Batch, Closed, Done, NotTaken, StoredOutput, Urgency};
+pub use care::{Vacuumed, backup, check, vacuum};
 pub use error::StoreError;
 pub use health::Health;
 pub use ledger::{Ledger, Recovered};
 pub use query::{
-    CheckReport, Cursor, CursorError, JobRecord, JobStatistics, Jobs, LastRuns, Page, RunFilter,
-    Spread, Stretch,
+    CheckReport, Cursor, CursorError, JobRecord, JobStatistics, Jobs, LastEnds, LastRuns, Page,
+    RunFilter, Spread, Stretch,
 };
 pub use reader::Reader;
 pub use retention::Retention;

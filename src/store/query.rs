@@ -92,6 +92,15 @@ impl LastRuns {
     }
 }
 
+/// How the newest runs of a job that ran ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LastEnds {
+    /// When the newest ended that succeeded.
+    pub success: Option<Timestamp>,
+    /// When the newest ended that was not cancelled, and whether it succeeded.
+    pub end: Option<(Timestamp, bool)>,
+}
+
 /// Figures over the newest runs of a job that ran and ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobStatistics {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::sqlite::{self, Connection};
 use super::{
-    AuditReport, AuditScope, CheckReport, Cursor, JobRecord, JobStatistics, Jobs, LastRuns, Page,
+    AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, LastEnds, LastRuns, Page,
     RunFilter, StoreError, StoredOutput, Stretch,
 };
 use crate::job::{Attempt, JobName, Run, RunId};
@@ -94,6 +94,11 @@ impl Reader {
         self.ask(move |it| sqlite::last_runs(it, &jobs)).await
     }
 
+    /// When jobs last succeeded, and how their newest runs ended.
+    pub async fn last_ends(&self) -> Result<BTreeMap<JobName, LastEnds>, StoreError> {
+        self.ask(|it| sqlite::last_ends(it)).await
+    }
+
     /// How long a job takes and how late it starts.
     pub async fn statistics(&self, job: JobName) -> Result<JobStatistics, StoreError> {
         self.ask(move |it| sqlite::statistics(it, &job)).await
@@ -119,11 +124,6 @@ impl Reader {
     pub async fn audit(&self, scope: AuditScope) -> Result<AuditReport, StoreError> {
         self.ask_at_length(move |it| sqlite::audit(it, &scope))
             .await
-    }
-
-    /// Reads the whole ledger and says what is damaged.
-    pub async fn check(&self) -> Result<CheckReport, StoreError> {
-        self.ask_at_length(|it| sqlite::check(it)).await
     }
 
     async fn ask<T: Send + 'static>(

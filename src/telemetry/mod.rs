@@ -1,15 +1,21 @@
-//! What is told of the daemon: log lines, from events and errors, and the live stream of events.
+//! What is told of the daemon: log lines, from events and errors, the live stream of events, and
+//! the figures of `/metrics`.
 //!
 //! To standard error, as text for people or one JSON object a line, or to systemd's journal as
 //! entries with fields. Each thing is logged once, where it is handled; nobody who logs ever waits
 //! for who reads (`outlet`). `RUST_LOG` filters (default `info`).
 
+mod buckets;
+pub mod families;
 mod journal;
 mod lateness;
 mod live;
+mod metrics;
 mod news;
 mod outlet;
+mod process;
 mod ring;
+mod tally;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -20,9 +26,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+pub use buckets::{Buckets, Delays, Durations};
 pub use lateness::Lateness;
 pub use live::{Gap, Live, NoPlace, Place, Seen};
+pub use metrics::Metrics;
 pub use news::news;
+pub use process::ProcessFigures;
+pub use tally::Tally;
 
 use crate::engine::LOG_TARGET;
 use journal::{Entries, Journal};

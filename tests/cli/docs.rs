@@ -6,17 +6,20 @@ use std::process::Command;
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
-const KNOWN_PATHS: [&str; 25] = [
+const KNOWN_PATHS: [&str; 29] = [
     "/api/v1",
     "/audit",
-    "/bin/sh",
+    "/bin/",
     "/config/diff",
     "/dev/null",
     "/docs",
     "/etc/",
     "/events",
     "/healthz",
+    "/health",
+    "/internal",
     "/jobs",
+    "/lock",
     "/metrics",
     "/openapi.json",
     "/path",
@@ -27,6 +30,7 @@ const KNOWN_PATHS: [&str; 25] = [
     "/runs",
     "/scheduler/",
     "/session",
+    "/sign-in",
     "/srv",
     "/status",
     "/upcoming",
@@ -60,6 +64,33 @@ fn commands_print_what_the_documents_show() {
         }
     }
     assert!(ran >= 15, "only {ran} commands were found");
+}
+
+/// Blocks that show what is refused, by their first line.
+const WRONG: [&str; 2] = ["# broken.toml", "[[server.tokens]]"];
+
+#[test]
+fn every_config_in_the_documents_is_valid() {
+    let mut checked = 0;
+    for (path, text) in documents() {
+        let blocks = blocks(&text);
+        let toml = blocks.iter().filter(|block| block.language == "toml");
+        for block in toml.filter(|block| !WRONG.contains(&block.lines[0].as_str())) {
+            let folder = tempfile::tempdir().expect("it is there");
+            let calendar = "BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n";
+            std::fs::write(folder.path().join("holidays.ics"), calendar).expect("it is there");
+            std::fs::write(folder.path().join("x.toml"), block.lines.join("\n"))
+                .expect("it is there");
+            let told = printed("check --config x.toml", folder.path());
+            assert!(
+                told.contains("The configuration is valid"),
+                "{path}:\n{}\n{told}",
+                block.lines.join("\n")
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 12, "{checked}");
 }
 
 #[test]
@@ -144,6 +175,51 @@ fn every_route_is_described() {
     }
 }
 
+#[test]
+fn every_metric_is_described_and_no_other() {
+    let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("it is there");
+    let (_, table) = page
+        .split_once("## What there is")
+        .expect("the table has its heading");
+    let (table, _) = table.split_once("\n## ").unwrap_or((table, ""));
+    let rows: Vec<Vec<String>> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            line.split('|')
+                .skip(1)
+                .take(3)
+                .map(|cell| cell.trim().to_owned())
+                .collect()
+        })
+        .collect();
+    let expected: Vec<Vec<String>> = punctual::telemetry::families::FAMILIES
+        .iter()
+        .map(|family| {
+            let labels: Vec<String> = family
+                .labels
+                .iter()
+                .map(|label| format!("`{label}`"))
+                .collect();
+            let name = format!("`{}`", family.full_name());
+            vec![name, family.kind.as_str().to_owned(), labels.join(", ")]
+        })
+        .collect();
+    assert_eq!(rows, expected);
+    // What the alerts ask for is there.
+    let (_, alerts) = page
+        .split_once("## Three alerts")
+        .expect("the alerts have their heading");
+    let words = alerts.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    for word in words.filter(|word| word.starts_with("punctual_")) {
+        let name = word.strip_suffix("_bucket").unwrap_or(word);
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "docs/metrics.md: {word}"
+        );
+    }
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .canonicalize()
@@ -156,6 +232,7 @@ fn documents() -> Vec<(String, String)> {
         "README.md".to_owned(),
         "CHANGELOG.md".to_owned(),
         "CONTRIBUTING.md".to_owned(),
+        "SECURITY.md".to_owned(),
     ];
     for entry in std::fs::read_dir(root().join("docs"))
         .expect("there are documents")

@@ -1,6 +1,9 @@
 //! The real binary, without a daemon: next, check, simulate, and what the documents show of them.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod check;
+mod commands;
 mod docs;
 mod next;
 mod simulate;

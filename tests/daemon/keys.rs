@@ -256,7 +256,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     (
         "server.auth",
         &[
-            "tests/daemon/api.rs::every_route_wants_its_role_and_its_method",
+            "tests/daemon/access.rs::every_route_wants_its_role_and_its_method",
             "tests/daemon/api.rs::jobs_are_listed_shown_and_filtered",
         ],
     ),
@@ -270,7 +270,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ),
     (
         "server.tokens.role",
-        &["tests/daemon/api.rs::every_route_wants_its_role_and_its_method"],
+        &["tests/daemon/access.rs::every_route_wants_its_role_and_its_method"],
     ),
     (
         "server.tokens.jobs",
@@ -338,6 +338,28 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     (
         "jobs.http.max_response_bytes",
         &["tests/daemon/requests.rs::each_value_of_each_key_of_a_request_is_seen"],
+    ),
+    // Without control groups there is nothing to see but the refusal.
+    (
+        "jobs.limits.memory",
+        &[
+            "src/config/tests/refusals.rs::a_limit_that_the_daemon_cannot_set_is_refused",
+            "tests/daemon/cgroup.rs::what_takes_more_memory_than_it_may_is_killed_and_told",
+        ],
+    ),
+    (
+        "jobs.limits.cpu",
+        &[
+            "src/config/tests/refusals.rs::a_limit_that_the_daemon_cannot_set_is_refused",
+            "tests/daemon/cgroup.rs::what_has_a_share_of_a_processor_gets_no_more",
+        ],
+    ),
+    (
+        "jobs.limits.pids",
+        &[
+            "src/config/tests/refusals.rs::a_limit_that_the_daemon_cannot_set_is_refused",
+            "tests/daemon/cgroup.rs::what_may_not_start_more_processes_cannot",
+        ],
     ),
     (
         "jobs.user",

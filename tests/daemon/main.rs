@@ -9,22 +9,28 @@ mod reference_keys;
 #[path = "../web.rs"]
 mod web;
 
+mod access;
 mod api;
 mod api_limits;
 mod audit;
+mod cgroup;
 mod cli;
 mod clock_changes;
 mod crash;
 mod events;
+mod examples;
 mod fires;
 mod keys;
 mod log;
+mod metrics;
 mod output;
 mod policies;
 mod reload;
 mod repeats;
 mod requests;
+mod session;
 mod shutdown;
 mod systemd;
+mod token;
 mod upgrade;
 mod why;

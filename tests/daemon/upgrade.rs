@@ -1,9 +1,10 @@
 //! SIGUSR2: the next version takes over in the same process, and what runs goes on.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use rustix::process::Signal;
+use sha2::Digest;
 
 use super::daemon::{Daemon, Place, Row, assert_each_second_once, jobs, wait_until};
 use super::http::Door;
@@ -433,4 +434,111 @@ fn a_request_is_waited_for_and_dropped_when_the_grace_is_over() {
         reason.starts_with("shutdown") && reason.contains("may have acted"),
         "{reason}"
     );
+}
+
+/// No handler lives through an exec, so without care a signal kills the process in the milliseconds
+/// until the next version has its own.
+#[test]
+fn signals_in_the_middle_of_upgrades_do_no_harm() {
+    let place = Place::new("[jobs.a]\nevery = '1d'\nshell = ':'\n");
+    let mut daemon = place.start();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let pid = rustix::process::Pid::from_raw(daemon.pid().cast_signed()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                rustix::process::kill_process(pid, Signal::HUP).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let upgraded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..5 {
+                upgrade(&mut daemon);
+            }
+        }));
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        upgraded.unwrap();
+    });
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn a_signal_to_end_that_comes_during_an_upgrade_ends_the_next_version() {
+    for moment in ["the next version takes over", "handing over"] {
+        let place = Place::new(&format!("{PATIENT}[scheduler]\nshutdown_grace = '0s'\n"));
+        let mut daemon = place.start();
+        trigger(&place, "patient");
+        wait_for(&place, "up");
+        daemon.signal(Signal::USR2);
+        daemon.wait_for_log(moment);
+        daemon.signal(Signal::TERM);
+        daemon.wait_for_log("took over");
+        daemon.wait_for_log("stopped");
+        assert!(daemon.wait().success(), "{moment}");
+        let row = the_run(&place, "patient");
+        assert_eq!(
+            (row.status.as_str(), row.reason.as_deref()),
+            ("cancelled", Some("shutdown"))
+        );
+    }
+}
+
+#[test]
+fn a_version_that_fails_with_its_sockets_open_leaves_their_files() {
+    let (place, program) = place_with_program(PATIENT);
+    let mut daemon = start(&place, &program);
+    trigger(&place, "patient");
+    wait_for(&place, "up");
+    let (real, folder) = (
+        env!("CARGO_BIN_EXE_punctual"),
+        place.folder.path().display(),
+    );
+    let config = std::fs::read_to_string(place.path("config.toml")).unwrap();
+    let elsewhere = config.replace("/punctual.sock", "/other.sock");
+    let with = |config: &str| {
+        replace(
+            &program,
+            &format!(
+                "#!/bin/sh\n[ \"$1\" = serve ] || exec {real} \"$@\"\n\
+                 exec {real} serve --log-format json --config {folder}/{config}\n"
+            ),
+        );
+    };
+    // On another ledger, whose start marks have no folder.
+    let ledger = std::fs::canonicalize(place.path("state"))
+        .unwrap()
+        .join("second.db");
+    let digest = sha2::Sha256::digest(ledger.as_os_str().as_encoded_bytes());
+    let hex = digest[..8].iter().map(|byte| format!("{byte:02x}"));
+    let marks = format!("run/started-{}", hex.collect::<String>());
+    std::fs::write(place.path(&marks), "no folder").unwrap();
+    let inode = || {
+        std::fs::metadata(place.path("punctual.sock"))
+            .unwrap()
+            .ino()
+    };
+    let socket = inode();
+    for (name, config) in [("same.toml", &config), ("moved.toml", &elsewhere)] {
+        let config = config.replace("/punctual.db", "/second.db");
+        std::fs::write(place.path(name), config).unwrap();
+        with(name);
+        daemon.signal(Signal::USR2);
+        daemon.wait_for_log("it belongs to somebody else, or is no folder");
+        daemon.wait_for_log("no upgrade, this version goes on");
+        daemon.wait_for_log("ready");
+        assert_eq!(the_run(&place, "patient").status, "running");
+        assert_eq!(door(&place).get("/healthz").send().status, 200);
+        // The same one: who connected to it meanwhile waits in it.
+        assert_eq!(inode(), socket);
+        assert!(!place.path("other.sock").exists());
+    }
+    // One that goes on takes the file along, or away.
+    std::fs::write(place.path("elsewhere.toml"), elsewhere).unwrap();
+    with("elsewhere.toml");
+    upgrade(&mut daemon);
+    assert!(!place.path("punctual.sock").exists());
+    assert!(place.path("other.sock").exists());
+    std::fs::write(place.path("go"), "").unwrap();
+    assert!(daemon.terminate().success());
+    assert!(!place.path("other.sock").exists());
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use punctual::clock;
 use punctual::job::{Action, AttemptEnd, JobName, RunId, StopCause};
-use punctual::runner::{Cleared, Launch, Leader, Leftovers, Mark, Marks, Runner, kill_leftovers};
+use punctual::runner::{
+    Cleared, Groups, Launch, Leader, Leftovers, Mark, Marks, Runner, kill_leftovers,
+};
 
 use crate::desk::{PATIENCE, alive_of, desk, launch, lives, new_run, numbers, shell, until};
 
@@ -33,7 +35,14 @@ fn daemon() {
     let marks = Marks::open(dir).unwrap().begin().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(16);
-    let runner = Runner::start(marks, send, runtime.handle().clone(), Vec::new()).unwrap();
+    let runner = Runner::start(
+        marks,
+        send,
+        runtime.handle().clone(),
+        Vec::new(),
+        &Groups::none(),
+    )
+    .unwrap();
     for job in JOBS {
         let out = dir.join("pids");
         runner.launch(Launch {

@@ -12,7 +12,7 @@ use punctual::job::{
     Action, AttemptEnd, CommandLine, Figures, JobName, KeepOutput, OutputLimits, Process, RunId,
     Signal, Terms,
 };
-use punctual::runner::{CapturedOutput, Launch, Marks, Report, Runner, Stage};
+use punctual::runner::{CapturedOutput, Groups, Launch, Marks, Report, Runner, Stage};
 
 /// Far longer than anything takes here; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,8 +32,15 @@ static DESK: LazyLock<Desk> = LazyLock::new(|| {
         .unwrap();
     let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
     let (send, mut reports) = tokio::sync::mpsc::channel(64);
-    let runner =
-        Runner::start_with_stage(stage, marks, send, runtime.handle().clone(), Vec::new()).unwrap();
+    let runner = Runner::start_with_stage(
+        stage,
+        marks,
+        send,
+        runtime.handle().clone(),
+        Vec::new(),
+        &Groups::none(),
+    )
+    .unwrap();
     let waiting: Arc<Mutex<BTreeMap<RunId, mpsc::Sender<Report>>>> = Arc::default();
     let desk = Desk {
         runner,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use punctual::dispatch::{Command, Effect, Input, PoolView, check_params};
-use punctual::job::{AttemptEnd, ClaimOutcome, EventKind, Figures, Pool, RunId, Status};
+use punctual::job::{AttemptEnd, ClaimOutcome, EventKind, Figures, Pool, RunId, Status, Strain};
 
 use crate::words::{job, job_name, time};
 use crate::world::World;
@@ -220,4 +220,37 @@ fn what_fails_by_itself_as_its_total_timeout_stops_it_has_that_reason() {
         (row.status, row.attempts, reason.as_deref()),
         (Status::Failed, 1, Some("total_timeout"))
     );
+}
+
+/// What it ran into is the reason, and it counts as any other failure.
+#[test]
+fn what_failed_for_a_limit_says_so_and_is_tried_again() {
+    for (strain, told) in [
+        (Strain::MemoryLimit(64 << 20), "memory_limit: 64 MiB"),
+        (Strain::OutOfMemory, "out_of_memory"),
+        (Strain::PidsLimit(20), "pids_limit: 20"),
+    ] {
+        let mut world = world(&["a at 12:00:01 lasts 9s retries 1 delay 1s"], 1);
+        until(&mut world, 2.0);
+        let run = RunId::of_fire(&job_name("a"), time("12:00:01"));
+        world.input(Input::Ended {
+            run,
+            attempt: 1,
+            end: AttemptEnd::Strained {
+                strain,
+                code: None,
+                signal: Some(9),
+            },
+            figures: Figures::default(),
+            at: world.now(),
+        });
+        until(&mut world, 2.5);
+        assert_eq!(world.ledger.runs[&run].status, Status::Queued);
+        let attempt = &world.ledger.attempts[&(run, 1)];
+        let reason = attempt.reason.as_ref().map(|it| it.0.as_str());
+        assert_eq!(
+            (attempt.status, attempt.signal, reason),
+            (Status::Failed, Some(9), Some(told))
+        );
+    }
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use punctual::config::{Accounts, Environment, parse};
+use punctual::job::CanLimit;
 
 use crate::reference_keys;
 use crate::scenario::{origin, play};
@@ -767,6 +768,7 @@ fn environment() -> Environment {
         egid: 1000,
         lowest_nice: 0,
         most_open_files: 4_096,
+        can_limit: CanLimit::ALL,
         accounts: Accounts::Listed {
             users: Vec::new(),
             groups: Vec::new(),

@@ -141,7 +141,10 @@ fn after_a_kill_all_that_was_durable_is_there_and_the_rest_can_be_done_again() {
             // again gives the same ledger.
             for cut in [1, 4_000, 30_000, 200_000] {
                 let cut_off = home.killed(cut);
-                prop_assert_eq!(cut_off.reader.check().await.unwrap().problems, [""; 0]);
+                prop_assert_eq!(
+                    punctual::store::check(&cut_off.path()).unwrap().problems,
+                    [""; 0]
+                );
                 apply(&cut_off, &batches).await;
                 prop_assert_eq!(&cut_off.contents().await, &all);
             }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod audit;
+mod care;
 mod crash;
 mod full_disk;
 mod home;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use punctual::job::{Figures, Status, Write};
-use punctual::store::{Ledger, Reader, Retention, RunFilter, StoreError};
+use punctual::store::{Ledger, Reader, Retention, RunFilter, StoreError, check};
 use tempfile::TempDir;
 
 use crate::home::{Home, child_folder, in_child, refused, t, vandalise};
@@ -139,7 +139,10 @@ async fn a_ledger_can_be_read_with_and_without_its_daemon() {
     let reader = Reader::open(&folder.path().join("ledger.db")).unwrap();
     let page = reader.runs(RunFilter::default(), None, 9).await.unwrap();
     assert_eq!(page.items.len(), 9);
-    assert_eq!(reader.check().await.unwrap().problems, [""; 0]);
+    assert_eq!(
+        check(&folder.path().join("ledger.db")).unwrap().problems,
+        [""; 0]
+    );
 
     let home = Home::new();
     home.write(vec![Write::Run(fire("a", t(1), Status::Lost))])
@@ -161,10 +164,7 @@ async fn a_ledger_can_be_read_with_and_without_its_daemon() {
         .close(std::time::Duration::from_mins(1))
         .await
         .unwrap();
-    assert_eq!(
-        Reader::open(&path).unwrap().check().await.unwrap().problems,
-        [""; 0]
-    );
+    assert_eq!(check(&path).unwrap().problems, [""; 0]);
 }
 
 fn mode(path: &Path) -> u32 {

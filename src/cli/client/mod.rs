@@ -47,8 +47,12 @@ pub(super) struct Connect {
     #[arg(long, env = "PUNCTUAL_SERVER", value_name = "URL")]
     server: Option<String>,
 
-    /// A file that holds the token; the token itself may be in $`PUNCTUAL_TOKEN`
-    #[arg(long, env = "PUNCTUAL_TOKEN_FILE", value_name = "PATH")]
+    #[arg(
+        long,
+        env = "PUNCTUAL_TOKEN_FILE",
+        value_name = "PATH",
+        help = "A file that holds the token; the token itself may be in $PUNCTUAL_TOKEN"
+    )]
     token_file: Option<PathBuf>,
 }
 

@@ -38,9 +38,7 @@ const NAMED: usize = 10;
 /// runs, waits for a slot or is paused, is not foreseen.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file [default: $`PUNCTUAL_CONFIG`, /etc/punctual/config.toml,
-    /// $`XDG_CONFIG_HOME/punctual/config.toml`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = crate::cli::CONFIG)]
     config: Option<PathBuf>,
 
     /// From when on: a time (RFC 3339, or on the clock of the zone: 2026-12-01,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::job::{
-    Action, CatchUpMode, CommandLine, ConcurrencyPolicy, KeepOutput, OutputLimits, Param, Process,
-    Signal, Value,
+    Action, CatchUpMode, CommandLine, ConcurrencyPolicy, KeepOutput, Limits, OutputLimits, Param,
+    Process, Signal, Value,
 };
 use crate::schedule::Rule;
 
@@ -469,4 +469,22 @@ fn defaults_and_jobs_share_terms_key_by_key() {
             .terms
             .need_a_stage()
     );
+}
+
+#[test]
+fn limits_are_numbers_of_what_they_limit() {
+    let limits = |text: &str| process(&only_job(text)).terms.limits;
+    let job = |limits: &str| format!("[jobs.a]\nevery = '1d'\nshell = ':'\n{limits}\n");
+    let all = job("limits = { memory = '1GiB', cpu = '150%', pids = 200 }");
+    let meant = Limits {
+        memory: Some(1 << 30),
+        cpu_percent: Some(150),
+        pids: Some(200),
+    };
+    assert_eq!(limits(&all), meant);
+    assert!(limits(&job("limits = { open_files = 64 }")).is_none());
+    for one in ["memory = '1MiB'", "cpu = '1%'", "pids = 1"] {
+        let text = job(&format!("limits = {{ {one} }}"));
+        assert!(process(&only_job(&text)).terms.need_a_stage(), "{one}");
+    }
 }

@@ -11,6 +11,7 @@ mod refusals;
 mod renderings;
 
 use super::*;
+use crate::job::CanLimit;
 
 /// An ordinary user's process on a machine in Paris.
 pub(super) fn ordinary() -> Environment {
@@ -19,6 +20,7 @@ pub(super) fn ordinary() -> Environment {
         egid: 1000,
         lowest_nice: 0,
         most_open_files: 4_096,
+        can_limit: CanLimit::ALL,
         accounts: accounts(),
         home: Some("/home/ann".into()),
         punctual_config: None,

@@ -21,7 +21,6 @@ fn with(section: Section, line: &str) -> String {
         Section::Node => format!("[node]\n{line}"),
         Section::Pool => format!("[pools.p]\n{line}"),
         Section::Job => job(line),
-        Section::Limits => job(&format!("limits = {{ {line} }}")),
     }
 }
 
@@ -79,14 +78,6 @@ fn a_slip_in_what_is_not_there_yet_is_told_as_such() {
             "`on_lost` is one of \"leave\", \"rerun\"",
         ),
         (
-            "limits = { memory = 5 }",
-            "`memory` is a size in quotes, not a number",
-        ),
-        (
-            "limits = { cpu = '1' }",
-            "`cpu` is a share such as \"150%\"",
-        ),
-        (
             "ping = 'hc.example.org'",
             "`ping` is an address that begins with https:// or http://",
         ),
@@ -111,7 +102,6 @@ fn the_reference_lists_what_is_not_there_yet() {
             Section::Node => "[node]",
             Section::Pool => "[pools.*]",
             Section::Job => "[jobs.*] and [defaults]",
-            Section::Limits => "limits of jobs",
         };
         let (_, listed) = block.split_once(&format!("{place}:")).unwrap();
         let listed = listed.split("#   [").next().unwrap();
@@ -122,7 +112,7 @@ fn the_reference_lists_what_is_not_there_yet() {
     let named = keys.split(['#', ' ', ',', '\n']).filter(|word| {
         !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
     });
-    for word in named.filter(|word| !["top", "of", "the", "file", "and", "limits"].contains(word)) {
+    for word in named.filter(|word| !["top", "of", "the", "file", "and"].contains(word)) {
         assert!(
             TABLE.iter().any(|entry| entry.key == word),
             "{word} is no longer refused"
@@ -445,6 +435,11 @@ fn what_only_root_may_give_is_refused_to_others() {
             "`open_files` lies between 16 and 1048576",
         ),
         (
+            "limits = { memory = '1KiB' }",
+            "`memory` lies between 1MiB and 1024TiB",
+        ),
+        ("limits = { pids = 0 }", "`pids` lies between 1 and 4194304"),
+        (
             "limits = { files = 3 }",
             "unknown key `files` in [jobs.a.limits]",
         ),
@@ -460,5 +455,60 @@ fn what_only_root_may_give_is_refused_to_others() {
         ("umask = 77", "`umask` is a mode in quotes, not a number"),
     ] {
         assert_eq!(messages(&job(line)), [said], "{line}");
+    }
+    for share in [
+        "0%", "1.5%", "-5%", "+5%", "150", "%", "", "100001%", "5 %", "5%%",
+    ] {
+        let said = messages(&job(&format!("limits = {{ cpu = '{share}' }}")));
+        let wanted = "`cpu` is a whole share of one processor, from \"1%\" to \"100000%\"";
+        assert_eq!(said, [wanted], "{share}");
+    }
+}
+
+#[test]
+fn a_limit_that_the_daemon_cannot_set_is_refused() {
+    let lines = [
+        (
+            "memory",
+            "'1GiB'",
+            CanLimit {
+                memory: false,
+                ..CanLimit::ALL
+            },
+        ),
+        (
+            "cpu",
+            "'150%'",
+            CanLimit {
+                cpu: false,
+                ..CanLimit::ALL
+            },
+        ),
+        (
+            "pids",
+            "200",
+            CanLimit {
+                pids: false,
+                ..CanLimit::ALL
+            },
+        ),
+    ];
+    for (key, value, can_limit) in lines {
+        let text = job(&format!("limits = {{ {key} = {value} }}"));
+        valid(&text);
+        let without = Environment {
+            can_limit,
+            ..ordinary()
+        };
+        let refused = parse(Path::new("/etc/punctual/config.toml"), &text, &without).unwrap_err();
+        let said: Vec<_> = refused
+            .problems()
+            .into_iter()
+            .map(|it| it.message)
+            .collect();
+        let wanted = format!(
+            "`{key}` cannot be limited by this daemon, as it has no control group with that controller"
+        );
+        assert_eq!(said, [wanted]);
     }
 }

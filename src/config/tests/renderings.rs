@@ -34,7 +34,11 @@ fn complaints_read_well() {
         ),
         (
             "not_in_this_version",
-            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nlimits = { memory = \"1GiB\" }\nplacement = \"each\"\n",
+            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nping = \"https://hc.example.org/x\"\nplacement = \"each\"\n",
+        ),
+        (
+            "limits",
+            "[jobs.a]\nevery = \"1h\"\ncommand = [\"a\"]\nlimits = { memory = \"64KiB\", cpu = 1.5, pids = \"many\" }\n\n[jobs.b]\nevery = \"1h\"\ncommand = [\"b\"]\nlimits = { cpu = \"1.5\", disk = \"1GiB\" }\n",
         ),
         (
             "open_to_the_world",

@@ -88,6 +88,9 @@ fn every_reason_has_its_own_sentence_and_what_can_be_done() {
         (Status::TimedOut, Reason::TOTAL_TIMEOUT),
         (Status::Failed, Reason::TOTAL_TIMEOUT),
         (Status::Failed, "core_dumped"),
+        (Status::Failed, "memory_limit: 64 MiB"),
+        (Status::Failed, Reason::OUT_OF_MEMORY),
+        (Status::Failed, "pids_limit: 20"),
         (Status::Failed, "the program has gone meanwhile."),
     ];
     let mut runs: Vec<Run> = not_run

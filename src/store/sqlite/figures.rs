@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{self, RUN_COLUMNS, Text};
+use super::rows::{self, Micros, RUN_COLUMNS, Text, Word};
 use super::while_doing;
-use crate::job::JobName;
-use crate::store::{CheckReport, JobStatistics, Jobs, LastRuns, Spread, StoreError};
+use crate::job::{JobName, Status};
+use crate::store::{JobStatistics, Jobs, LastEnds, LastRuns, Spread, StoreError};
 
 /// How many runs a success rate is drawn from.
 const JUDGED: usize = 100;
@@ -35,19 +35,12 @@ pub(in crate::store) fn last_runs(
                 }
             }
             Jobs::All => {
-                // From one job to the next by the index, never over all the rows.
-                let mut next = connection.prepare_cached(&format!(
-                    "SELECT job FROM runs INDEXED BY runs_ended WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
-                ))?;
                 let mut behind = String::new();
-                while let Some(job) = next
-                    .query_row([&behind], |row| row.get::<_, Text<JobName>>(0))
-                    .optional()?
-                {
-                    if let Some(last) = last_runs_of(connection, job.0.as_str())? {
-                        found.insert(job.0.clone(), last);
+                while let Some(job) = next_ended(connection, &behind)? {
+                    job.as_str().clone_into(&mut behind);
+                    if let Some(last) = last_runs_of(connection, job.as_str())? {
+                        found.insert(job, last);
                     }
-                    job.0.as_str().clone_into(&mut behind);
                 }
             }
         }
@@ -79,6 +72,56 @@ fn last_runs_of(connection: &Connection, job: &str) -> rusqlite::Result<Option<L
     }))
 }
 
+/// When each job last succeeded, and how its newest run that was not cancelled ended; a job that
+/// never ran to an end is left out.
+pub(in crate::store) fn last_ends(
+    connection: &Connection,
+) -> Result<BTreeMap<JobName, LastEnds>, StoreError> {
+    let newest = |and: &str| {
+        format!(
+            "SELECT status, finished_at FROM runs INDEXED BY runs_ended WHERE job = ?1 AND {ENDED}
+             AND {and} AND finished_at IS NOT NULL ORDER BY scheduled_at DESC LIMIT 1"
+        )
+    };
+    let (success, end) = (
+        newest("status = 'succeeded'"),
+        newest("status <> 'cancelled'"),
+    );
+    let read = || {
+        let mut found = BTreeMap::new();
+        let mut behind = String::new();
+        while let Some(job) = next_ended(connection, &behind)? {
+            let ask = |question: &str| {
+                connection
+                    .prepare_cached(question)?
+                    .query_row([job.as_str()], |row| {
+                        Ok((row.get::<_, Word<Status>>(0)?.0, row.get::<_, Micros>(1)?.0))
+                    })
+                    .optional()
+            };
+            let ends = LastEnds {
+                success: ask(&success)?.map(|(_, at)| at),
+                end: ask(&end)?.map(|(status, at)| (at, status == Status::Succeeded)),
+            };
+            job.as_str().clone_into(&mut behind);
+            found.insert(job, ends);
+        }
+        Ok(found)
+    };
+    read().map_err(while_doing("reading the last ends"))
+}
+
+/// The next job by name with a run that ran and ended: by the index, never over all the rows.
+fn next_ended(connection: &Connection, behind: &str) -> rusqlite::Result<Option<JobName>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT job FROM runs INDEXED BY runs_ended WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
+        ))?
+        .query_row([behind], |row| row.get::<_, Text<JobName>>(0))
+        .optional()
+        .map(|job| job.map(|job| job.0))
+}
+
 /// How long a job takes and how late it starts.
 pub(in crate::store) fn statistics(
     connection: &Connection,
@@ -105,26 +148,4 @@ pub(in crate::store) fn statistics(
         duration: between(1, 2),
         lateness: between(0, 1),
     })
-}
-
-/// Reads every page of the ledger and says what is wrong.
-pub(in crate::store) fn check(connection: &Connection) -> Result<CheckReport, StoreError> {
-    let read = || {
-        let mut problems: Vec<String> = connection
-            .prepare("PRAGMA integrity_check(100)")?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        problems.retain(|line| line != "ok");
-        let dangling: Vec<String> = connection
-            .prepare("PRAGMA foreign_key_check")?
-            .query_map([], |row| {
-                let (child, parent): (String, String) = (row.get(0)?, row.get(2)?);
-                Ok(format!("a row of {child} belongs to none of {parent}"))
-            })?
-            .take(100)
-            .collect::<rusqlite::Result<_>>()?;
-        problems.extend(dangling);
-        Ok(CheckReport { problems })
-    };
-    read().map_err(while_doing("checking it"))
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod apply;
+mod care;
 mod figures;
 mod history;
 mod open;
@@ -21,7 +22,8 @@ use rusqlite::ErrorCode;
 use super::StoreError;
 
 pub(super) use account::audit;
-pub(super) use figures::{check, last_runs, statistics};
+pub(super) use care::{backup, check, vacuum};
+pub(super) use figures::{last_ends, last_runs, statistics};
 pub(super) use history::{attempts, output, schedule_history};
 pub(super) use open::{Place, read_only};
 pub(super) use prune::PruneStep;

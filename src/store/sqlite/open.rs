@@ -94,6 +94,16 @@ pub(in crate::store) fn read_only(path: &Path) -> Result<Connection, StoreError>
     Ok(connection)
 }
 
+/// Opens a ledger of this format for its care, which takes turns with the daemon's commits.
+pub(super) fn for_care(path: &Path) -> Result<Connection, StoreError> {
+    drop(read_only(path)?);
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")
+        .map_err(while_doing("opening"))?;
+    Ok(connection)
+}
+
 /// What can go wrong while opening: a sentence, or a word of the database still to be sorted.
 enum Failure {
     Told(StoreError),
@@ -244,7 +254,11 @@ fn create(path: &Path) -> Result<(), StoreError> {
     file.set_permissions(Permissions::from_mode(0o600))
         .map_err(file_error)?;
     let mut connection = open(&fresh, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    schema::migrate(&mut connection).map_err(while_doing("making a new ledger"))?;
+    // So that space can be given back in steps; it must stand before the first table.
+    connection
+        .execute_batch("PRAGMA auto_vacuum = INCREMENTAL")
+        .and_then(|()| schema::migrate(&mut connection))
+        .map_err(while_doing("making a new ledger"))?;
     drop(connection);
     let folder = path.parent().unwrap_or(Path::new("/"));
     file.sync_all()
