@@ -31,7 +31,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let child = compile(dir.path());
+        let child = compile(dir.path(), 0);
         let world = Self { dir, child };
         fill(&world.ledger());
         world
