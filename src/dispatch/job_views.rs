@@ -142,3 +142,84 @@ impl Dispatcher {
         views
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::config::{self, Config, Environment};
+    use crate::dispatch::{Command, CommandId, Input, Memory, State};
+
+    fn now() -> Timestamp {
+        "2026-11-27T12:00:00Z".parse().unwrap()
+    }
+
+    fn config(jobs: impl Iterator<Item = usize>) -> Config {
+        let job = |n| format!("[jobs.j{n:03}]\nevery = \"1h\"\ncommand = [\"true\"]\n");
+        let text: String = jobs.map(job).collect();
+        config::parse(Path::new("/x"), &text, &Environment::of_process()).unwrap()
+    }
+
+    fn dispatcher(jobs: usize) -> Dispatcher {
+        let Config {
+            jobs, pools, node, ..
+        } = config(0..jobs);
+        Dispatcher::recover(node.name, jobs, pools, Memory::default(), now()).0
+    }
+
+    fn names(views: &JobViews) -> Vec<&str> {
+        views.iter().map(JobView::name).collect()
+    }
+
+    #[test]
+    fn jobs_are_found_by_name_and_by_place() {
+        for jobs in [0, 1, PART, PART + 1, 3 * PART + 5] {
+            let views = dispatcher(jobs).snapshot(now()).jobs;
+            assert_eq!((views.len(), views.is_empty()), (jobs, jobs == 0));
+            for (at, name) in names(&views).into_iter().enumerate() {
+                assert_eq!(name, format!("j{at:03}"));
+                assert_eq!(views[at].name(), name);
+                assert_eq!(views.get(name).map(JobView::name), Some(name));
+            }
+            for nobody in ["a", "j", "j0005", "z"] {
+                assert!(views.get(nobody).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn what_did_not_change_is_shared() {
+        let mut daemon = dispatcher(3 * PART + 5);
+        let before = daemon.snapshot(now()).jobs;
+        let job = before[PART].plan.name.clone();
+        let command = Command::Pause {
+            job,
+            until: None,
+            reason: None,
+        };
+        let (id, by) = (CommandId(1), "me".to_owned());
+        daemon.step(now(), Input::Command { id, by, command });
+        let after = daemon.snapshot(now()).jobs;
+        let states = [&before, &after].map(|views| views[PART].state);
+        assert_eq!(states, [State::Active, State::Paused]);
+        let parts = before.parts.iter().zip(&after.parts);
+        let shared: Vec<bool> = parts.map(|(a, b)| Arc::ptr_eq(a, b)).collect();
+        assert_eq!(shared, [true, false, true, true]);
+    }
+
+    #[test]
+    fn jobs_that_come_and_go_are_shown() {
+        let mut daemon = dispatcher(PART + 2);
+        daemon.snapshot(now());
+        for jobs in [5..PART + 2, 0..PART, 0..2 * PART] {
+            let Config { jobs, pools, .. } = config(jobs);
+            let wanted: Vec<String> = jobs.keys().map(ToString::to_string).collect();
+            let plans = jobs;
+            daemon.step(now(), Input::Reload { plans, pools });
+            assert_eq!(names(&daemon.snapshot(now()).jobs), wanted);
+        }
+    }
+}
