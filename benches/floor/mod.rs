@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::ptr;
 
+use jiff::Timestamp;
 use punctual::clock;
 
 /// Prints the wall clock, in nanoseconds, as its first act, and then stays for a while.
@@ -40,7 +41,13 @@ pub fn compile(dir: &Path, stays: u32) -> String {
 }
 
 /// One thread, one loop, nothing but `posix_spawn`; all children write to one file.
+#[allow(dead_code, reason = "not every benchmark uses it")]
 pub fn floor(child: &str, at_once: usize, dir: &Path) -> Vec<i128> {
+    floor_since(clock::now(), child, at_once, dir)
+}
+
+/// The same, its children due since an instant.
+pub fn floor_since(due: Timestamp, child: &str, at_once: usize, dir: &Path) -> Vec<i128> {
     let path = dir.join("floor");
     let file = std::fs::File::create(&path).unwrap();
     rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND).unwrap();
@@ -50,11 +57,10 @@ pub fn floor(child: &str, at_once: usize, dir: &Path) -> Vec<i128> {
     let mut pids = Vec::with_capacity(at_once);
     // SAFETY: the structs are initialised before use and destroyed after; all pointers outlive the
     // calls.
-    let due = unsafe {
+    unsafe {
         let mut actions = std::mem::zeroed();
         assert_eq!(libc::posix_spawn_file_actions_init(&raw mut actions), 0);
         libc::posix_spawn_file_actions_adddup2(&raw mut actions, file.as_raw_fd(), 1);
-        let due = clock::now().as_nanosecond();
         for _ in 0..at_once {
             let mut pid = 0;
             let (file, arguments) = (program.as_ptr(), argv.as_ptr());
@@ -73,9 +79,8 @@ pub fn floor(child: &str, at_once: usize, dir: &Path) -> Vec<i128> {
         for pid in pids {
             assert_eq!(libc::waitpid(pid, ptr::null_mut(), 0), pid);
         }
-        due
-    };
-    written(&path, due, at_once)
+    }
+    written(&path, due.as_nanosecond(), at_once)
 }
 
 /// One thread, one loop, the standard library's way to start as another user: fork, and then exec.

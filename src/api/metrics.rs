@@ -372,7 +372,7 @@ mod tests {
         let now = Timestamp::from_second(1_795_383_425).unwrap();
         let node = config.node.name.clone();
         let memory = Memory::default();
-        let (dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
+        let (mut dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
         let snapshot = Arc::new(dispatcher.snapshot(now));
         Scrape {
             visible: (0..snapshot.jobs.len()).collect(),

@@ -161,7 +161,7 @@ mod tests {
         let now = at("12:00:00");
         let node = config.node.name.clone();
         let memory = Memory::default();
-        let (dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
+        let (mut dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
         dispatcher.snapshot(now)
     }
 
@@ -200,7 +200,7 @@ mod tests {
         let now = at("11:00:00");
         let node = config.node.name.clone();
         let memory = Memory::default();
-        let (dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
+        let (mut dispatcher, _) = Dispatcher::recover(node, config.jobs, config.pools, memory, now);
         let snapshot = dispatcher.snapshot(now);
         let view = snapshot.job("z").unwrap();
         let cursor = Cursor::parse(&format!("{}~z", at("12:00:00").as_microsecond())).unwrap();

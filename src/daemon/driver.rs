@@ -94,7 +94,7 @@ impl Driver {
     async fn take(&mut self, input: Input) {
         let effects = self.dispatcher.step(clock::now(), input);
         self.perform(effects, Beside::default()).await;
-        self.shown.outdated(&self.dispatcher);
+        self.shown.outdated(&mut self.dispatcher);
     }
 
     async fn order(&mut self, order: Order) {
@@ -157,7 +157,7 @@ impl Driver {
             },
         )
         .await;
-        self.shown.outdated(&self.dispatcher);
+        self.shown.outdated(&mut self.dispatcher);
     }
 
     async fn request(&mut self, request: Request) {
@@ -176,6 +176,6 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        self.shown.publish(&self.dispatcher);
+        self.shown.publish(&mut self.dispatcher);
     }
 }

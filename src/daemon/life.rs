@@ -174,7 +174,7 @@ async fn begin(
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
     let (mut listeners, sockets) = listen(&config, passed, handed.as_ref()).await?;
-    let (dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
+    let (mut dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
     let settled = settle(&ledger, first, &claims);
     // A life before this one may yet get everything back, signals included.

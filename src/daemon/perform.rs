@@ -27,7 +27,13 @@ impl Driver {
                 } => self.runner.stop(run, attempt, cause),
                 Effect::Arm { job, at } => self.engine.arm(&job, at),
                 Effect::Reply { command, answer } => {
-                    replies.extend(self.waiting.remove(&command).map(|reply| (reply, answer)));
+                    let reply = self.waiting.remove(&command).map(|reply| (reply, answer));
+                    // It waits for the changes before it alone.
+                    if batch.is_some() {
+                        replies.extend(reply);
+                    } else {
+                        answer_all(reply, None);
+                    }
                 }
                 Effect::Emit(event) => {
                     // Nobody listening is no trouble.
@@ -40,7 +46,7 @@ impl Driver {
             let (writes, urgency) = batch.unwrap_or((Vec::new(), Urgency::Soon));
             self.write(writes, urgency, beside, replies).await;
         } else {
-            answer(replies, beside.applied);
+            answer_all(replies, beside.applied);
         }
     }
 
@@ -79,7 +85,7 @@ impl Driver {
             for (run, attempt) in settled {
                 runner.settled(run, attempt);
             }
-            answer(replies, beside.applied);
+            answer_all(replies, beside.applied);
         });
         if let Err(closed) = self.ledger.submit(batch).await {
             let lost = closed.0.writes.len();
@@ -89,7 +95,10 @@ impl Driver {
 }
 
 /// Whoever asked may have gone; then nobody waits for the answer.
-fn answer(replies: Vec<(Reply, Result<Answer, Refusal>)>, applied: Option<oneshot::Sender<()>>) {
+fn answer_all(
+    replies: impl IntoIterator<Item = (Reply, Result<Answer, Refusal>)>,
+    applied: Option<oneshot::Sender<()>>,
+) {
     if let Some(applied) = applied {
         let _ = applied.send(());
     }

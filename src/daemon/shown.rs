@@ -10,7 +10,7 @@ use crate::clock;
 use crate::dispatch::{Dispatcher, Snapshot};
 
 /// Of the driver's time, at most one part in so many goes into snapshots of what happens by itself.
-/// A snapshot of some jobs is made at each step, one of 10,000 jobs now and then.
+/// One that shows a job or two anew is made at each step, one of 10,000 jobs now and then.
 const ONE_PART_IN: u32 = 20;
 
 /// What is seen of the dispatcher.
@@ -32,7 +32,7 @@ impl Shown {
     }
 
     /// Something happened: it is shown at once, or when its time has come.
-    pub(super) fn outdated(&mut self, dispatcher: &Dispatcher) {
+    pub(super) fn outdated(&mut self, dispatcher: &mut Dispatcher) {
         self.is_stale = true;
         if self.left().is_zero() {
             self.publish(dispatcher);
@@ -49,7 +49,7 @@ impl Shown {
     }
 
     /// Shows what is, now.
-    pub(super) fn publish(&mut self, dispatcher: &Dispatcher) {
+    pub(super) fn publish(&mut self, dispatcher: &mut Dispatcher) {
         let begun = clock::monotonic();
         self.snapshots
             .send_replace(Arc::new(dispatcher.snapshot(clock::now())));

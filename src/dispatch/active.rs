@@ -140,10 +140,12 @@ impl Active {
 
     /// Tells whoever asked for a run, and repeated it, that it was made.
     pub(super) fn answer_triggered(&mut self, id: RunId, first: Option<CommandId>, out: &mut Out) {
-        self.answer(id, first, &Ok(Answer::Triggered(id)), out);
+        for command in self.askers(id, first) {
+            out.reply(command, Ok(Answer::Triggered(id)));
+        }
     }
 
-    /// Answers the command that asked for a run, and those that repeated it.
+    /// Answers the command that asked for a run, and those that repeated it, by what is durable.
     pub(super) fn answer(
         &mut self,
         id: RunId,
@@ -151,10 +153,15 @@ impl Active {
         answer: &Result<Answer, Refusal>,
         out: &mut Out,
     ) {
-        let repeats = self.repeats.remove(&id).unwrap_or_default();
-        for command in first.into_iter().chain(repeats) {
-            out.reply(command, answer.clone());
+        for command in self.askers(id, first) {
+            out.reply_at_once(command, answer.clone());
         }
+    }
+
+    /// Who asked for a run, and who repeated it.
+    fn askers(&mut self, id: RunId, first: Option<CommandId>) -> Vec<CommandId> {
+        let repeats = self.repeats.remove(&id).unwrap_or_default();
+        first.into_iter().chain(repeats).collect()
     }
 
     /// Starts a run, or queues it for a slot. Its row is durable.

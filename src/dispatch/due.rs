@@ -9,7 +9,7 @@ use super::job_state::{Claim, JobState};
 use super::out::Out;
 use super::spans::{Stretch, just_before};
 use super::waiting::Admission;
-use super::{Dispatcher, HORIZON, LEAD, Refusal, View, view};
+use super::{Answer, Dispatcher, HORIZON, LEAD, Refusal, View, view};
 use crate::job::{AttemptEnd, ClaimOutcome, EventKind, Figures, Reason, RunId, Status, Trigger};
 
 impl JobState {
@@ -239,7 +239,8 @@ impl Dispatcher {
                 self.active
                     .start_or_wait(id, now, self.ending.is_some(), out);
             }
-            self.active.answer_triggered(id, reply, out);
+            let triggered = Ok(Answer::Triggered(id));
+            self.active.answer(id, reply, &triggered, out);
         }
         state.take_turns(view!(self, now, Timestamp::MIN), &mut self.active, out);
     }

@@ -56,6 +56,8 @@ pub(super) struct JobState {
     pub(super) removed: bool,
     /// `flags` has changed in this step.
     pub(super) dirty: bool,
+    /// The last snapshot may show it as it was.
+    pub(super) is_outdated: bool,
     /// The instant that follows a mark, as the schedule of `plan` said when it was asked last: a
     /// fire asks for it several times.
     followed_by: Option<(Timestamp, Option<Timestamp>)>,
@@ -94,6 +96,7 @@ impl JobState {
             armed: None,
             removed: false,
             dirty: false,
+            is_outdated: false,
             followed_by: None,
         };
         state.put_off = state.count_put_off();

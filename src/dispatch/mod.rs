@@ -15,6 +15,7 @@ mod finish;
 mod hand_over;
 mod input;
 mod job_state;
+mod job_views;
 mod leftover;
 mod misfire;
 mod occasions;
@@ -37,11 +38,13 @@ use jiff::Timestamp;
 use crate::job::{JobFlags, JobName, Plan, Pool};
 use active::Active;
 use job_state::JobState;
+use job_views::LastViews;
 use out::Out;
 
 pub use effect::{Effect, Start, Urgency};
 pub use hand_over::{HandedOver, Restarts, Underway};
 pub use input::{Answer, Command, CommandId, Input, Refusal};
+pub use job_views::JobViews;
 pub use params::check as check_params;
 pub use recover::Memory;
 pub use snapshot::{JobView, PoolView, Snapshot, State};
@@ -77,6 +80,7 @@ pub struct Dispatcher {
     furthest: Timestamp,
     /// Tells manual runs of the same microsecond apart.
     sequence: u64,
+    last_views: LastViews,
 }
 
 /// How a life comes to its end.
@@ -182,6 +186,7 @@ impl Dispatcher {
             let Some(state) = self.jobs.get_mut(&name) else {
                 continue;
             };
+            self.last_views.outdated(state);
             state.write_flags(&mut out);
             if state.is_over() {
                 out.arm(name.clone(), None);
@@ -224,6 +229,7 @@ impl Dispatcher {
             watched: now,
             furthest: now,
             sequence: 0,
+            last_views: LastViews::default(),
         }
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Out {
     writes: Vec<Write>,
     urgent: bool,
     effects: Vec<Effect>,
+    /// Answers that wait for no change.
+    answers: Vec<Effect>,
     /// Where among the effects the news of each span is.
     span_news: HashMap<RunId, usize>,
     touched: BTreeSet<JobName>,
@@ -94,7 +96,12 @@ impl Out {
         self.effects.push(Effect::Reply { command, answer });
     }
 
-    /// The job's next wake may have changed.
+    /// An answer that is right already: what it tells of was durable before this step.
+    pub(super) fn reply_at_once(&mut self, command: CommandId, answer: Result<Answer, Refusal>) {
+        self.answers.push(Effect::Reply { command, answer });
+    }
+
+    /// The job's next wake, and what is shown of it, may have changed.
     pub(super) fn touch(&mut self, job: &JobName) {
         if !self.touched.contains(job) {
             self.touched.insert(job.clone());
@@ -110,12 +117,14 @@ impl Out {
     }
 
     /// Starts first, so that nothing delays a fire: what starts now was claimed in an earlier step.
-    /// Then the changes, then the rest: an answer is given once the changes before it are durable.
+    /// Then answers that wait for nothing, the changes, and the rest: an answer is given once the
+    /// changes before it are durable.
     pub(super) fn into_effects(self) -> Vec<Effect> {
         let (mut effects, rest): (Vec<_>, Vec<_>) = self
             .effects
             .into_iter()
             .partition(|effect| matches!(effect, Effect::Start(_)));
+        effects.extend(self.answers);
         if !self.writes.is_empty() {
             let urgency = if self.urgent {
                 Urgency::Now

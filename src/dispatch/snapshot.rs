@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Dispatcher;
 use super::active::Phase;
 use super::job_state::JobState;
+use super::job_views::JobViews;
 use crate::job::{JobFlags, JobName, Plan};
 
 /// Where a job stands.
@@ -30,7 +31,7 @@ pub struct Snapshot {
     /// When.
     pub at: Timestamp,
     /// Jobs in the config, by name.
-    pub jobs: Vec<JobView>,
+    pub jobs: JobViews,
     /// Pools, by name.
     pub pools: Vec<PoolView>,
     /// Whether everything is paused.
@@ -76,7 +77,7 @@ impl Snapshot {
     pub fn empty(at: Timestamp) -> Self {
         Self {
             at,
-            jobs: Vec::new(),
+            jobs: JobViews::default(),
             pools: Vec::new(),
             paused: false,
             draining: false,
@@ -85,26 +86,18 @@ impl Snapshot {
 
     /// The job of this name.
     pub fn job(&self, name: &str) -> Option<&JobView> {
-        let at = self
-            .jobs
-            .binary_search_by(|view| view.plan.name.as_str().cmp(name))
-            .ok()?;
-        self.jobs.get(at)
+        self.jobs.get(name)
     }
 }
 
 impl Dispatcher {
-    /// The state as it is now.
-    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+    /// The state as it is now. Takes as long as what changed since the last one.
+    pub fn snapshot(&mut self, now: Timestamp) -> Snapshot {
+        let jobs = self.job_views();
         let pools = self.active.pools.iter();
         Snapshot {
             at: now,
-            jobs: self
-                .jobs
-                .values()
-                .filter(|state| !state.removed)
-                .map(|state| self.job_view(state))
-                .collect(),
+            jobs,
             pools: pools
                 .map(|(name, pool)| {
                     let (slots, used, queued) = pool.figures();
@@ -130,7 +123,7 @@ impl Dispatcher {
             .map(|state| self.job_view(state))
     }
 
-    fn job_view(&self, state: &JobState) -> JobView {
+    pub(super) fn job_view(&self, state: &JobState) -> JobView {
         let ids = state.running.iter();
         let running = ids
             .filter(|&&id| {

@@ -230,6 +230,7 @@ impl Runner {
             .read(true)
             .open("/dev/null")
             .map_err(start("opening /dev/null"))?;
+        let (mover, moving) = Mover::new(groups);
         let shared = Arc::new(Shared {
             marks,
             reports,
@@ -237,7 +238,7 @@ impl Runner {
             null: null.into(),
             http: OnceLock::new(),
             stage,
-            mover: Mover::start(groups).map_err(start("starting its threads"))?,
+            mover,
             open_files: raise_open_files(),
             live: Mutex::default(),
             count: watch::Sender::new(0),
@@ -251,6 +252,16 @@ impl Runner {
         }
         let for_threads = Arc::clone(&shared);
         let queue = Queue::new(move |live| start::start(&for_threads, live))
+            .map_err(start("starting its threads"))?;
+        // Whatever starts would else keep itself.
+        let starts = Arc::downgrade(&queue);
+        let give_way = move |most| {
+            if let Some(starts) = starts.upgrade() {
+                starts.wait_until_quiet(most);
+            }
+        };
+        moving
+            .begin(give_way)
             .map_err(start("starting its threads"))?;
         let _runtime = shared.io.enter();
         let died = tokio::signal::unix::signal(SignalKind::child())

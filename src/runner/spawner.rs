@@ -27,6 +27,8 @@ pub(super) struct Queue<T> {
     filled: Condvar,
     /// All threads are busy and something waits, or the queue was closed: for the guard.
     crowded: Condvar,
+    /// Nothing waits, and nothing is being started.
+    quiet: Condvar,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,11 @@ struct State<T> {
 }
 
 impl<T> State<T> {
+    /// Nothing waits, and no thread has anything.
+    fn quiet(&self) -> bool {
+        self.waiting.is_empty() && self.busy == 0
+    }
+
     /// Something waits, and no thread is free to take it.
     fn crowded(&self) -> bool {
         !self.waiting.is_empty() && self.busy >= self.threads
@@ -71,6 +78,7 @@ impl<T: Send + 'static> Queue<T> {
             }),
             filled: Condvar::new(),
             crowded: Condvar::new(),
+            quiet: Condvar::new(),
         });
         let start: Arc<dyn Fn(T) + Send + Sync> = Arc::new(start);
         for _ in 0..THREADS {
@@ -105,6 +113,15 @@ impl<T: Send + 'static> Queue<T> {
         self.crowded.notify_all();
     }
 
+    /// Waits until nothing is being started, but no longer than this.
+    pub(super) fn wait_until_quiet(&self, most: Duration) {
+        let state = self.lock();
+        // Whichever it was: a panic elsewhere is no reason to wait.
+        let _ = self
+            .quiet
+            .wait_timeout_while(state, most, |state| !state.quiet());
+    }
+
     fn add_thread(self: &Arc<Self>, start: &Arc<dyn Fn(T) + Send + Sync>) -> io::Result<()> {
         let (queue, start) = (Arc::clone(self), Arc::clone(start));
         thread::Builder::new()
@@ -125,6 +142,9 @@ impl<T: Send + 'static> Queue<T> {
                 state = self.lock();
                 state.busy -= 1;
                 state.done += 1;
+                if state.quiet() {
+                    self.quiet.notify_all();
+                }
             } else if state.closed {
                 return;
             } else {

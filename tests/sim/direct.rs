@@ -28,12 +28,13 @@ fn configure(world: &mut World, slots: u32) {
     world.pools.insert(name.clone(), Pool { name, slots });
 }
 
-fn pool(world: &World) -> Option<PoolView> {
-    let snapshot = world.daemon.as_ref().unwrap().snapshot(world.now());
+fn pool(world: &mut World) -> Option<PoolView> {
+    let now = world.now();
+    let snapshot = world.daemon.as_mut().unwrap().snapshot(now);
     snapshot.pools.into_iter().find(|pool| pool.name == "p")
 }
 
-fn figures(world: &World) -> (u32, u32, usize) {
+fn figures(world: &mut World) -> (u32, u32, usize) {
     let pool = pool(world).unwrap();
     (pool.slots, pool.used, pool.queued)
 }
@@ -47,9 +48,9 @@ fn a_pool_shows_its_slots_and_who_has_and_wants_them() {
     let jobs = ["a", "b", "c", "d", "e"].map(|name| format!("{name} at 12:00:01 pool p lasts 9s"));
     let jobs: Vec<_> = jobs.iter().map(String::as_str).collect();
     let mut world = world(&jobs, 2);
-    assert_eq!(figures(&world), (2, 0, 0));
+    assert_eq!(figures(&mut world), (2, 0, 0));
     until(&mut world, 2.0);
-    assert_eq!(figures(&world), (2, 2, 3));
+    assert_eq!(figures(&mut world), (2, 2, 3));
 }
 
 #[test]
@@ -58,27 +59,28 @@ fn a_pool_that_left_the_config_stays_while_somebody_uses_it_or_waits_for_it() {
     until(&mut used, 2.0);
     used.pools.remove("p");
     used.reload();
-    assert_eq!(figures(&used).1, 1);
+    assert_eq!(figures(&mut used).1, 1);
 
     let mut waited_for = world(&["a at 12:00:01 pool p lasts 9s"], 0);
     until(&mut waited_for, 2.0);
     waited_for.pools.remove("p");
     waited_for.reload();
-    assert_eq!(figures(&waited_for).2, 1);
+    assert_eq!(figures(&mut waited_for).2, 1);
 
     let mut idle = world(&["a at 12:00:01 pool p lasts 1s"], 1);
     until(&mut idle, 3.0);
     idle.pools.remove("p");
     idle.reload();
-    assert_eq!(pool(&idle), None);
+    assert_eq!(pool(&mut idle), None);
 }
 
 #[test]
 fn a_plan_is_known_until_its_job_leaves_the_config() {
     let mut world = world(&["a every 1s lasts 9s"], 1);
-    let known = |world: &World| {
-        let daemon = world.daemon.as_ref().unwrap();
-        let snapshot = daemon.snapshot(world.now());
+    let known = |world: &mut World| {
+        let now = world.now();
+        let daemon = world.daemon.as_mut().unwrap();
+        let snapshot = daemon.snapshot(now);
         (
             daemon.plan("a").is_some(),
             snapshot.job("a").is_some(),
@@ -86,11 +88,11 @@ fn a_plan_is_known_until_its_job_leaves_the_config() {
         )
     };
     until(&mut world, 2.0);
-    assert_eq!(known(&world), (true, true, 1));
+    assert_eq!(known(&mut world), (true, true, 1));
     world.plans.clear();
     world.reload();
     // Its run goes on.
-    assert_eq!(known(&world), (false, false, 0));
+    assert_eq!(known(&mut world), (false, false, 0));
 }
 
 #[test]
@@ -133,14 +135,14 @@ fn a_start_that_the_ledger_refuses_frees_place_and_slot() {
     until(&mut world, 2.8);
     world.commits = vec![crate::world::Commit::Done(Duration::from_secs(10))];
     until(&mut world, 3.2);
-    assert_eq!(figures(&world), (1, 1, 1));
+    assert_eq!(figures(&mut world), (1, 1, 1));
     let a = RunId::of_fire(&job_name("a"), time("12:00:02"));
     world.input(Input::Claimed(vec![(a, ClaimOutcome::Decided)]));
-    let daemon = world.daemon.as_ref().unwrap();
+    let daemon = world.daemon.as_mut().unwrap();
     assert_eq!(daemon.view_of(&job_name("a")).unwrap().running, 0);
     // The slot is that of `c` now.
     assert_eq!(daemon.view_of(&job_name("c")).unwrap().running, 1);
-    assert_eq!(figures(&world), (1, 1, 0));
+    assert_eq!(figures(&mut world), (1, 1, 0));
 }
 
 /// Whether this step says that the clock moved.
@@ -192,7 +194,7 @@ fn what_fails_by_itself_after_it_was_told_to_stop_is_not_tried_again() {
         figures: Figures::default(),
         at: world.now(),
     });
-    let daemon = world.daemon.as_ref().unwrap();
+    let daemon = world.daemon.as_mut().unwrap();
     let view = daemon.view_of(&job_name("a")).unwrap();
     assert_eq!((view.running, view.queued), (0, 0));
 }

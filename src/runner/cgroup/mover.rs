@@ -1,13 +1,15 @@
 //! The thread that moves processes into the groups of their attempts, and removes groups.
 //!
-//! A move waits for all processors once (10 ms are usual), and a start shall not wait for that. So a
-//! process without limits is moved behind its start, and what it forked until then with it.
+//! A move waits for all processors once (10 ms are usual) and keeps others from forking, and a start
+//! shall not wait for that. So a process without limits is moved behind its start, and behind all starts
+//! of the same moment, and what it forked until then with it.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tokio::sync::{oneshot, watch};
@@ -15,9 +17,13 @@ use tokio::sync::{oneshot, watch};
 use super::group::{Group, Unlimited};
 use super::site::processes_in;
 use super::{Groups, Tree};
+use crate::clock;
 use crate::job::Limits;
 use crate::runner::tree::{Leader, Stat};
 use crate::runner::{Key, family};
+
+/// How long a move gives way to starts.
+const GIVES_WAY: Duration = Duration::from_secs(1);
 
 /// How often members that were found outside are looked for again. What forks faster is found by the
 /// walk through `/proc`, as before.
@@ -74,6 +80,7 @@ enum Task {
         key: Key,
         pid: u32,
         place: watch::Sender<State>,
+        since: Instant,
     },
     Remove {
         group: Arc<Group>,
@@ -85,6 +92,10 @@ enum Task {
 #[derive(Debug)]
 pub(in crate::runner) struct Mover(Option<Moving>);
 
+/// The thread's side of it.
+#[derive(Debug)]
+pub(in crate::runner) struct Moves(Option<(Arc<Tree>, mpsc::Receiver<Task>)>);
+
 #[derive(Debug)]
 struct Moving {
     tree: Arc<Tree>,
@@ -92,25 +103,15 @@ struct Moving {
 }
 
 impl Mover {
-    /// Starts its thread, where there are groups.
-    pub(in crate::runner) fn start(groups: &Groups) -> io::Result<Self> {
+    /// What gives them, and what is then to be begun.
+    pub(in crate::runner) fn new(groups: &Groups) -> (Self, Moves) {
         let Ok(tree) = &groups.0 else {
-            return Ok(Self(None));
+            return (Self(None), Moves(None));
         };
+        let tree = Arc::clone(tree);
         let (tasks, todo) = mpsc::channel();
-        let for_thread = Arc::clone(tree);
-        thread::Builder::new()
-            .name("groups".to_owned())
-            .spawn(move || {
-                let mut unclear = Unclear::new();
-                for task in todo {
-                    for_thread.see_to(task, &mut unclear);
-                }
-            })?;
-        Ok(Self(Some(Moving {
-            tree: Arc::clone(tree),
-            tasks,
-        })))
+        let moves = Moves(Some((Arc::clone(&tree), todo)));
+        (Self(Some(Moving { tree, tasks })), moves)
     }
 
     /// Whether attempts have groups.
@@ -148,7 +149,13 @@ impl Mover {
         let place = watch::Sender::new(State::Moving);
         let seen = Place(place.subscribe());
         // A thread that is gone drops the sender, and so it is never in a group.
-        let _ = tasks.send(Task::Move { key, pid, place });
+        let since = clock::monotonic();
+        let _ = tasks.send(Task::Move {
+            key,
+            pid,
+            place,
+            since,
+        });
         seen
     }
 
@@ -174,6 +181,32 @@ impl Mover {
     }
 }
 
+impl Moves {
+    /// Starts the thread, which calls `give_way` before each move, with the longest time that this may
+    /// take.
+    pub(in crate::runner) fn begin(
+        self,
+        give_way: impl Fn(Duration) + Send + 'static,
+    ) -> io::Result<()> {
+        let Some((tree, todo)) = self.0 else {
+            return Ok(());
+        };
+        let run = move || {
+            let mut unclear = Unclear::new();
+            for task in todo {
+                if let Task::Move { since, .. } = &task {
+                    give_way(GIVES_WAY.saturating_sub(since.elapsed()));
+                }
+                tree.see_to(task, &mut unclear);
+            }
+        };
+        thread::Builder::new()
+            .name("groups".to_owned())
+            .spawn(run)?;
+        Ok(())
+    }
+}
+
 fn name_of((run, attempt): Key) -> String {
     format!("{run}.{attempt}")
 }
@@ -192,7 +225,9 @@ impl Tree {
 
     fn see_to(&self, task: Task, unclear: &mut Unclear) {
         match task {
-            Task::Move { key, pid, place } => {
+            Task::Move {
+                key, pid, place, ..
+            } => {
                 let state = match self.move_all(key, pid, unclear) {
                     Ok(Some(group)) => State::In(group),
                     Ok(None) => State::Apart,

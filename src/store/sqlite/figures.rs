@@ -19,34 +19,52 @@ const MEASURED: i64 = 1_000;
 pub(super) const ENDED: &str = "(status = 'succeeded' OR status = 'failed' OR status = 'timed_out' \
      OR status = 'cancelled' OR status = 'lost')";
 
-/// How each of the jobs did lately; a job that never ran to an end is left out.
+/// How each of the jobs did lately; a job that never ran to an end is left out. All of one moment,
+/// which also spares the locks of each.
 pub(in crate::store) fn last_runs(
-    connection: &Connection,
+    connection: &mut Connection,
     jobs: &Jobs,
 ) -> Result<BTreeMap<JobName, LastRuns>, StoreError> {
-    let read = || {
-        let mut found = BTreeMap::new();
+    let mut read = || {
+        let moment = connection.transaction()?;
         match jobs {
-            Jobs::Only(jobs) => {
-                for job in jobs {
-                    if let Some(last) = last_runs_of(connection, job.as_str())? {
-                        found.insert(job.clone(), last);
-                    }
-                }
-            }
-            Jobs::All => {
-                let mut behind = String::new();
-                while let Some(job) = next_ended(connection, &behind)? {
-                    job.as_str().clone_into(&mut behind);
-                    if let Some(last) = last_runs_of(connection, job.as_str())? {
-                        found.insert(job, last);
-                    }
-                }
-            }
+            Jobs::Only(jobs) => last_runs_of_some(&moment, jobs),
+            Jobs::All => last_runs_of_all(&moment),
         }
-        Ok(found)
     };
     read().map_err(while_doing("reading the last runs"))
+}
+
+fn last_runs_of_some(
+    moment: &Connection,
+    jobs: &[JobName],
+) -> rusqlite::Result<BTreeMap<JobName, LastRuns>> {
+    let mut found = BTreeMap::new();
+    for job in jobs {
+        if let Some(last) = last_runs_of(moment, job.as_str())? {
+            found.insert(job.clone(), last);
+        }
+    }
+    Ok(found)
+}
+
+/// From one job to the next by the index, never over all the rows.
+fn last_runs_of_all(moment: &Connection) -> rusqlite::Result<BTreeMap<JobName, LastRuns>> {
+    let mut found = BTreeMap::new();
+    let mut next = moment.prepare_cached(&format!(
+        "SELECT job FROM runs INDEXED BY runs_ended WHERE job > ?1 AND {ENDED} ORDER BY job LIMIT 1"
+    ))?;
+    let mut behind = String::new();
+    while let Some(Text(job)) = next
+        .query_row([&behind], |row| row.get::<_, Text<JobName>>(0))
+        .optional()?
+    {
+        job.as_str().clone_into(&mut behind);
+        if let Some(last) = last_runs_of(moment, job.as_str())? {
+            found.insert(job, last);
+        }
+    }
+    Ok(found)
 }
 
 fn last_runs_of(connection: &Connection, job: &str) -> rusqlite::Result<Option<LastRuns>> {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
@@ -274,6 +275,8 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Or nearly every statement would be prepared anew for each value that it is given.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = schema::version(&connection)?;
         Ok((connection, id, version))
@@ -335,4 +338,31 @@ fn quick_check(path: &Path, connection: &Connection) -> Result<(), Failure> {
         path: path.to_path_buf(),
         detail: answer,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_it_is_asked() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let place = Place::take(&folder.path().join("ledger.db")).unwrap();
+        let writing = place.open_checked().unwrap();
+        for connection in [writing, read_only(place.path()).unwrap()] {
+            for statement in [
+                "SELECT seq FROM runs WHERE job = ?1 ORDER BY scheduled_at DESC LIMIT 1",
+                "SELECT seq FROM runs WHERE status = ?1",
+                "SELECT job FROM jobs WHERE job = ?1",
+            ] {
+                let mut statement = connection.prepare(statement).unwrap();
+                for value in ["a", "b", "c"] {
+                    assert!(!statement.exists([value]).unwrap());
+                }
+                assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+            }
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What the daemon does with the effects of a step.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use punctual::dispatch::{Answer, CommandId, Effect, Input, Refusal};
+use punctual::dispatch::{Answer, CommandId, Dispatcher, Effect, Input, JobView, Refusal};
 use punctual::job::{EventKind, JobName};
 
 use super::{Batch, World};
@@ -13,6 +15,7 @@ impl World {
             return;
         };
         let effects = daemon.step(now, input);
+        shows_what_is(daemon, now);
         self.perform(effects);
         self.leave_if_done();
     }
@@ -29,6 +32,10 @@ impl World {
                     cause,
                 } => self.stop(run, attempt, cause),
                 Effect::Arm { job, at } => self.arm(job, at),
+                // It waits for the changes before it alone.
+                Effect::Reply { command, answer } if batch.writes.is_empty() => {
+                    self.reply(vec![(command, answer)]);
+                }
                 Effect::Reply { command, answer } => batch.replies.push((command, answer)),
                 Effect::Emit(event) => self.hear(&event.kind),
                 Effect::Drained => {
@@ -36,9 +43,7 @@ impl World {
                 }
             }
         }
-        if batch.writes.is_empty() {
-            self.reply(batch.replies);
-        } else {
+        if !batch.writes.is_empty() {
             self.to_commit.push_back(batch);
             self.commit_next();
         }
@@ -87,6 +92,18 @@ impl World {
     /// Commands that nobody has answered.
     pub fn unanswered(&self) -> usize {
         self.commands.values().filter(|it| !it.is_empty()).count()
+    }
+}
+
+/// A snapshot shows anew what a step changed, and nothing else is different.
+fn shows_what_is(daemon: &mut Dispatcher, now: Timestamp) {
+    for view in &daemon.snapshot(now).jobs {
+        let job = &view.plan.name;
+        let is = daemon.view_of(job).expect("it has not left the config");
+        assert!(Arc::ptr_eq(&is.plan, &view.plan), "{job}");
+        let figures = |view: &JobView| (view.state, view.next_fire, view.running, view.queued);
+        assert_eq!(figures(&is), figures(view), "{job}");
+        assert_eq!(is.flags, view.flags, "{job}");
     }
 }
 
