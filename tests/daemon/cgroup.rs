@@ -2,7 +2,8 @@
 //!
 //! Each test makes a group for its daemon at the top of the mounted tree, which needs root and cgroup v2;
 //! and some need its controllers there (`echo +memory +cpu +pids > cgroup.subtree_control` at the top).
-//! Where these are missing, a test says so and passes.
+//! Where these are missing, a test says so and passes; `tests/emulated/run` runs all of them on a machine
+//! that has them.
 
 use std::fs;
 use std::io::Write;
