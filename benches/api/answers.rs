@@ -1,4 +1,5 @@
-//! How long answers take, one at a time, while 100 jobs run at every second.
+//! How long answers take, one at a time: of a daemon with nothing else to do, and while 100 jobs run at
+//! every second.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -93,7 +94,24 @@ fn questions() -> Vec<Question> {
 }
 
 pub fn measure(world: &World) {
-    let daemon = Daemon::start(world, true);
+    let calm = all_asked(world, false);
+    let busy = all_asked(world, true);
+    println!("answers, each of {TIMES}, in ms; busy: while {BUSY} jobs run at every second");
+    println!("calm p50     p99     max |    busy     p99     max      kB");
+    for (calm, busy) in calm.into_iter().zip(busy) {
+        let kilobytes = busy.bytes.div_ceil(1_000);
+        let name = busy.name;
+        println!(
+            "{} | {} {kilobytes:7}  {name}",
+            times(calm.took),
+            times(busy.took)
+        );
+    }
+}
+
+/// All questions, answered so often, by a daemon with or without the jobs that run at every second.
+fn all_asked(world: &World, busy: bool) -> Vec<Question> {
+    let daemon = Daemon::start(world, busy);
     let mut tcp = daemon.connect();
     let mut unix = daemon.connect_unix();
     let mut questions = questions();
@@ -105,18 +123,15 @@ pub fn measure(world: &World) {
             }
         }
     }
-    println!("answers, each of {TIMES}, in ms, while {BUSY} jobs run at every second:");
-    println!("    p50     p99     max      kB");
-    for question in questions {
-        let max = question.took.iter().copied().max().unwrap_or(0);
-        let max = Duration::from_nanos(max.try_into().unwrap()).as_secs_f64() * 1e3;
-        let (p50, p99) = percentiles(question.took);
-        let kilobytes = question.bytes.div_ceil(1_000);
-        println!(
-            "{p50:7.2} {p99:7.2} {max:7.2} {kilobytes:7}  {}",
-            question.name
-        );
-    }
+    questions
+}
+
+/// The median, the 99th percentile and the longest, in milliseconds.
+fn times(took: Vec<i128>) -> String {
+    let max = took.iter().copied().max().unwrap_or(0);
+    let max = Duration::from_nanos(max.try_into().unwrap()).as_secs_f64() * 1e3;
+    let (p50, p99) = percentiles(took);
+    format!("{p50:8.2} {p99:7.2} {max:7.2}")
 }
 
 impl Question {

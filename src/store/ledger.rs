@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::health::HealthCell;
+use super::lately::Lately;
 use super::sqlite::{Place, WriteSide, recover};
 use super::writer::{Message, Writer};
 use super::{Batch, Closed, Health, NotTaken, Reader, Retention, StoreError};
@@ -31,6 +32,7 @@ pub struct Ledger {
 struct Shared {
     inbox: mpsc::Sender<Message>,
     health: Arc<HealthCell>,
+    lately: Arc<Lately>,
     writer: Mutex<Option<JoinHandle<()>>>,
     path: PathBuf,
 }
@@ -61,7 +63,8 @@ impl Ledger {
         let recovered = recover(store.connection()?, &path)?;
         let (inbox, received) = mpsc::channel(INBOX);
         let health = Arc::new(HealthCell::new());
-        let writer = Writer::new(store, received, Arc::clone(&health));
+        let lately = Arc::new(Lately::default());
+        let writer = Writer::new(store, received, Arc::clone(&health), Arc::clone(&lately));
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.run())
@@ -72,6 +75,7 @@ impl Ledger {
         let shared = Arc::new(Shared {
             inbox,
             health,
+            lately,
             writer: Mutex::new(Some(thread)),
             path,
         });
@@ -125,7 +129,8 @@ impl Ledger {
 
     /// Questions to it.
     pub fn reader(&self) -> Reader {
-        Reader::of(self.shared.path.clone())
+        let lately = Arc::clone(&self.shared.lately);
+        Reader::of(self.shared.path.clone(), Some(lately))
     }
 
     /// Removes now all that exceeds retention, rather than bit by bit; answers how many rows and

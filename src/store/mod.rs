@@ -9,6 +9,7 @@ mod batch;
 mod care;
 mod error;
 mod health;
+mod lately;
 mod ledger;
 mod query;
 mod reader;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::lately::Lately;
 use super::sqlite::{self, Connection};
 use super::{
     AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, LastEnds, LastRuns, Page,
@@ -36,24 +37,27 @@ struct Pool {
     quick: Arc<Semaphore>,
     thorough: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
+    /// Beside the one who writes, who keeps it true; none in another process.
+    lately: Option<Arc<Lately>>,
 }
 
 impl Reader {
     /// Opens a ledger for reading, whether a daemon runs on it or not.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let reader = Self::of(path.to_path_buf());
+        let reader = Self::of(path.to_path_buf(), None);
         let connection = sqlite::read_only(path)?;
         reader.pool.put(connection);
         Ok(reader)
     }
 
-    pub(super) fn of(path: PathBuf) -> Self {
+    pub(super) fn of(path: PathBuf, lately: Option<Arc<Lately>>) -> Self {
         Self {
             pool: Arc::new(Pool {
                 path,
                 quick: Arc::new(Semaphore::new(QUICK)),
                 thorough: Arc::new(Semaphore::new(THOROUGH)),
                 idle: Mutex::new(Vec::new()),
+                lately,
             }),
         }
     }
@@ -91,7 +95,18 @@ impl Reader {
 
     /// How jobs did lately; one that never ran to an end is left out.
     pub async fn last_runs(&self, jobs: Jobs) -> Result<BTreeMap<JobName, LastRuns>, StoreError> {
-        self.ask(move |it| sqlite::last_runs(it, &jobs)).await
+        let (Some(lately), Jobs::Only(some)) = (&self.pool.lately, &jobs) else {
+            return self.ask(move |it| sqlite::last_runs(it, &jobs)).await;
+        };
+        let (mut found, unknown, moment) = lately.last_runs(some.clone());
+        if unknown.is_empty() {
+            return Ok(found);
+        }
+        let jobs = Jobs::Only(unknown.clone());
+        let mut read = self.ask(move |it| sqlite::last_runs(it, &jobs)).await?;
+        lately.keep_last_runs(moment, unknown, &read);
+        found.append(&mut read);
+        Ok(found)
     }
 
     /// When jobs last succeeded, and how their newest runs ended.
@@ -101,7 +116,17 @@ impl Reader {
 
     /// How long a job takes and how late it starts.
     pub async fn statistics(&self, job: JobName) -> Result<JobStatistics, StoreError> {
-        self.ask(move |it| sqlite::statistics(it, &job)).await
+        let Some(lately) = &self.pool.lately else {
+            return self.ask(move |it| sqlite::statistics(it, &job)).await;
+        };
+        let (known, moment) = lately.statistics(&job);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let of = job.clone();
+        let read = self.ask(move |it| sqlite::statistics(it, &of)).await?;
+        lately.keep_statistics(moment, job, &read);
+        Ok(read)
     }
 
     /// The schedules that a job had, oldest first, as far back as its account goes.

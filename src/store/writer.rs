@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::health::{Edge, HealthCell};
+use super::lately::Lately;
 use super::sqlite::{Committed, PruneStep, Remark, WriteSide};
 use super::{Acked, Batch, StoreError, Urgency};
 use crate::clock;
@@ -55,6 +56,7 @@ pub(super) struct Writer {
     store: WriteSide,
     inbox: mpsc::Receiver<Message>,
     health: Arc<HealthCell>,
+    lately: Arc<Lately>,
     sweep: Sweep,
     last_step: Instant,
 }
@@ -64,12 +66,14 @@ impl Writer {
         store: WriteSide,
         inbox: mpsc::Receiver<Message>,
         health: Arc<HealthCell>,
+        lately: Arc<Lately>,
     ) -> Self {
         let now = clock::monotonic();
         Self {
             store,
             inbox,
             health,
+            lately,
             sweep: Sweep::Rests {
                 until: now + FIRST_SWEEP,
             },
@@ -197,6 +201,7 @@ impl Writer {
                 }
             }
         };
+        self.lately.changed(&group);
         if self.health.committed(changes) == Edge::Crossed {
             tracing::info!("the ledger can be written again; nothing was lost");
         }
@@ -230,7 +235,7 @@ impl Writer {
         let rest = Sweep::Rests {
             until: self.last_step + SWEEP_EVERY,
         };
-        match self.store.prune(clock::now()) {
+        match self.prune() {
             Ok(PruneStep::More(_)) => {}
             Ok(PruneStep::SweepDone) => self.sweep = rest,
             Err(error) => {
@@ -240,11 +245,19 @@ impl Writer {
         }
     }
 
+    fn prune(&mut self) -> Result<PruneStep, StoreError> {
+        let step = self.store.prune(clock::now());
+        if !matches!(step, Ok(PruneStep::SweepDone)) {
+            self.lately.pruned();
+        }
+        step
+    }
+
     /// A sweep may be under way: two ends of one mean that every job has been looked at.
     fn prune_all(&mut self) -> Result<usize, StoreError> {
         let (mut removed, mut ends) = (0, 0);
         while ends < 2 {
-            match self.store.prune(clock::now())? {
+            match self.prune()? {
                 PruneStep::More(some) => removed += some,
                 PruneStep::SweepDone => ends += 1,
             }

@@ -438,6 +438,35 @@ async fn figures_are_drawn_from_what_ran() {
     );
 }
 
+/// What was asked before is remembered, and no longer than it is true.
+#[tokio::test]
+async fn figures_are_those_of_now() {
+    let home = Home::new();
+    let both = punctual::store::Jobs::Only(vec![name("a"), name("b")]);
+    let ask = async || {
+        let last = home.reader.last_runs(both.clone()).await.unwrap();
+        let of = |job: &str| {
+            last.get(&name(job))
+                .map(|it| (it.last.scheduled_at, it.judged))
+        };
+        let runs = home.reader.statistics(name("a")).await.unwrap().runs;
+        (of("a"), of("b"), runs)
+    };
+    assert_eq!(ask().await, (None, None, 0));
+    home.write(vec![Write::Run(fire("a", t(10), Status::Succeeded))])
+        .await;
+    assert_eq!(ask().await, (Some((t(10), 1)), None, 1));
+    home.write(vec![Write::Run(fire("b", t(10), Status::Failed))])
+        .await;
+    assert_eq!(ask().await, (Some((t(10), 1)), Some((t(10), 1)), 1));
+    home.write(vec![Write::Run(fire("a", t(20), Status::Succeeded))])
+        .await;
+    assert_eq!(ask().await, (Some((t(20), 2)), Some((t(10), 1)), 2));
+    // Both are older than any history that is kept.
+    home.ledger.prune().await.unwrap();
+    assert_eq!(ask().await, (None, None, 0));
+}
+
 #[tokio::test]
 async fn a_start_is_acknowledged_among_the_claims() {
     let home = Home::new();

@@ -9,7 +9,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use crate::job::{Attempt, Figures, JobFlags, JobName, Reason, Run, RunId, Span, Status, Trigger};
 
-/// The columns that [`run`] reads, by name.
+/// The columns that [`run`] reads, in this order.
 pub(super) const RUN_COLUMNS: &str = "seq, id, job, status, trigger, scheduled_at, \
      last_scheduled_at, count, due_at, queued_at, retry_at, started_at, finished_at, attempts, \
      exit_code, signal, http_status, reason, params, node, requested_by";
@@ -123,29 +123,55 @@ pub(super) fn count(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+/// The values of a row from left to right: by name, each costs a search over the names of all.
+struct InOrder<'row, 'statement> {
+    row: &'row Row<'statement>,
+    next: usize,
+}
+
+impl InOrder<'_, '_> {
+    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next);
+        self.next += 1;
+        value
+    }
+
+    fn time(&mut self) -> rusqlite::Result<Option<Timestamp>> {
+        Ok(self.next::<Option<Micros>>()?.map(|at| at.0))
+    }
+}
+
 /// A row of [`RUN_COLUMNS`].
 pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let last = time(row, "last_scheduled_at")?;
-    let instants: Option<i64> = row.get("count")?;
+    let mut row = InOrder { row, next: 0 };
+    // In the order of the columns.
+    let _seq: i64 = row.next()?;
+    let id = row.next::<Text<RunId>>()?.0;
+    let job = row.next::<Text<JobName>>()?.0;
+    let status = row.next::<Word<Status>>()?.0;
+    let trigger = row.next::<Word<Trigger>>()?.0;
+    let scheduled_at = row.next::<Micros>()?.0;
+    let last = row.time()?;
+    let instants: Option<i64> = row.next()?;
     Ok(Run {
-        id: row.get::<_, Text<RunId>>("id")?.0,
-        job: row.get::<_, Text<JobName>>("job")?.0,
-        status: row.get::<_, Word<Status>>("status")?.0,
-        trigger: row.get::<_, Word<Trigger>>("trigger")?.0,
-        scheduled_at: row.get::<_, Micros>("scheduled_at")?.0,
-        due_at: row.get::<_, Micros>("due_at")?.0,
-        queued_at: time(row, "queued_at")?,
-        retry_at: time(row, "retry_at")?,
-        started_at: time(row, "started_at")?,
-        finished_at: time(row, "finished_at")?,
-        attempts: row.get("attempts")?,
-        exit_code: row.get("exit_code")?,
-        signal: row.get("signal")?,
-        http_status: row.get("http_status")?,
-        reason: row.get::<_, Option<String>>("reason")?.map(Reason),
-        params: row.get::<_, Json<_>>("params")?.0,
-        node: row.get("node")?,
-        requested_by: row.get("requested_by")?,
+        id,
+        job,
+        status,
+        trigger,
+        scheduled_at,
+        due_at: row.next::<Micros>()?.0,
+        queued_at: row.time()?,
+        retry_at: row.time()?,
+        started_at: row.time()?,
+        finished_at: row.time()?,
+        attempts: row.next()?,
+        exit_code: row.next()?,
+        signal: row.next()?,
+        http_status: row.next()?,
+        reason: row.next::<Option<String>>()?.map(Reason),
+        params: row.next::<Json<_>>()?.0,
+        node: row.next()?,
+        requested_by: row.next()?,
         span: last.map(|last| Span {
             last,
             count: instants.map_or(0, i64::unsigned_abs),
