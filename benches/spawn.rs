@@ -31,7 +31,7 @@ use punctual::job::{
     Action, CommandLine, Ids, JobName, KeepOutput, OutputLimits, Process, RunId,
     Signal as JobSignal, Terms,
 };
-use punctual::runner::{Groups, Launch, Marks, Report, Runner, Stage};
+use punctual::runner::{Groups, Handed, Launch, Marks, Report, Runner, Stage};
 
 use floor::{compile, floor, median, percentiles, with_command};
 
@@ -167,7 +167,8 @@ impl Bench {
             let (send, reports) = tokio::sync::mpsc::channel(1024);
             let stage = Stage::at(Path::new(env!("CARGO_BIN_EXE_punctual"))).unwrap();
             let io = runtime.handle().clone();
-            let runner = Runner::start_with_stage(stage, marks, send, io, Vec::new(), groups);
+            let runner =
+                Runner::start_with_stage(stage, marks, send, io, Handed::default(), groups);
             let runner = runner.unwrap();
             Ours { runner, reports }
         };

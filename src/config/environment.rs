@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, geteuid, getpriority_process, getrlimit};
+use rustix::thread::CapabilitySet;
 
 use super::accounts::Accounts;
 use super::report::{Problem, Report};
@@ -19,6 +20,8 @@ pub struct Environment {
     pub euid: u32,
     /// The effective group id.
     pub egid: u32,
+    /// Whether processes may have other ids.
+    pub may_change_ids: bool,
     /// The lowest niceness that a process may be given.
     pub lowest_nice: i32,
     /// The most descriptors that a process may be allowed.
@@ -67,6 +70,7 @@ impl Environment {
         Self {
             euid: geteuid().as_raw(),
             egid: rustix::process::getegid().as_raw(),
+            may_change_ids: may(CapabilitySet::SETUID | CapabilitySet::SETGID),
             lowest_nice: lowest_nice(),
             most_open_files: most_open_files(),
             // A daemon finds out for itself. Whoever asks without being one means another process.
@@ -118,9 +122,15 @@ impl Environment {
     }
 }
 
-/// Root may do anything; anybody else may go down to their own niceness and to `RLIMIT_NICE`.
+/// Whether this process has a capability: root in a container or under a unit's sandbox may not.
+fn may(capability: CapabilitySet) -> bool {
+    // It fails for processes that are not there, and this one is.
+    rustix::thread::capabilities(None).is_ok_and(|own| own.effective.contains(capability))
+}
+
+/// Whoever may raise priorities may do anything; anybody else may go down to their own niceness and to `RLIMIT_NICE`.
 fn lowest_nice() -> i32 {
-    if geteuid().is_root() {
+    if may(CapabilitySet::SYS_NICE) {
         return -20;
     }
     // It fails for processes that are not there, and this one is.
@@ -129,10 +139,11 @@ fn lowest_nice() -> i32 {
     i32::try_from(steps).map_or(own, |steps| own.min(20 - steps))
 }
 
-/// Root may raise hard limits, anybody else may not.
+/// Hard limits are raised with a capability alone.
 fn most_open_files() -> u64 {
     let hard = getrlimit(Resource::Nofile).maximum;
-    hard.filter(|_| !geteuid().is_root()).unwrap_or(u64::MAX)
+    hard.filter(|_| !may(CapabilitySet::SYS_RESOURCE))
+        .unwrap_or(u64::MAX)
 }
 
 fn local_zone() -> Option<String> {

@@ -48,12 +48,12 @@ fn user_of(node: &Node, environment: &Environment, complaints: &mut Complaints) 
             return None;
         }
     };
-    if environment.euid != 0 && environment.euid != member.id {
+    if !environment.may_change_ids && environment.euid != member.id {
         let sentence = format!(
-            "a job can run as {} only under a daemon that runs as root",
+            "a job can run as {} only under a daemon that runs as root and may change its ids",
             words::quoted(name)
         );
-        let help = "run the daemon as root, or as that user, or remove `user`";
+        let help = "run the daemon as root with CAP_SETUID and CAP_SETGID, or as that user, or remove `user`";
         complaints.error(Problem::at(node.place, sentence).help(help));
         return None;
     }
@@ -75,12 +75,12 @@ fn group_of(node: &Node, environment: &Environment, complaints: &mut Complaints)
             return None;
         }
     };
-    if environment.euid != 0 && environment.egid != group {
+    if !environment.may_change_ids && environment.egid != group {
         let sentence = format!(
-            "a job can run with the group {} only under a daemon that runs as root",
+            "a job can run with the group {} only under a daemon that runs as root and may change its ids",
             words::quoted(name)
         );
-        let help = "run the daemon as root, or with that group, or remove `group`";
+        let help = "run the daemon as root with CAP_SETUID and CAP_SETGID, or with that group, or remove `group`";
         complaints.error(Problem::at(node.place, sentence).help(help));
         return None;
     }
@@ -95,9 +95,9 @@ fn not_looked_up(what: &str, name: &str, why: &std::io::Error, node: &Node) -> P
     Problem::at(node.place, sentence).help("look at the machine's user database and try again")
 }
 
-/// The ids to run under. A daemon without root has them already, as was made sure of.
+/// The ids to run under. A daemon that may not change them has them already, as was made sure of.
 fn ids(member: Option<&Member>, group: Option<u32>, environment: &Environment) -> Option<Ids> {
-    if environment.euid != 0 {
+    if !environment.may_change_ids {
         return None;
     }
     match (member, group) {
@@ -124,7 +124,7 @@ fn niceness(node: &Node, environment: &Environment, complaints: &mut Complaints)
             "`nice` cannot be less than {} under this daemon, which may not raise priorities",
             environment.lowest_nice
         );
-        let help = "run the daemon as root, or give it LimitNICE= in its unit";
+        let help = "run the daemon as root with CAP_SYS_NICE, or give it LimitNICE= in its unit";
         complaints.error(Problem::at(node.place, sentence).help(help));
         return None;
     }

@@ -17,7 +17,7 @@ use super::parcel::Parcel;
 use super::signals;
 use crate::api::{HandedSocket, SocketKind};
 use crate::dispatch::HandedOver;
-use crate::runner::{HandedAttempt, Record as AttemptRecord, Successor};
+use crate::runner::{Handed, HandedAttempt, Origin, Record as AttemptRecord, Successor};
 
 /// The form in which a life is handed over. A program that knows another form alone is no successor.
 const FORM: u32 = 1;
@@ -39,6 +39,8 @@ pub struct HandOver {
     pub dispatch: HandedOver,
     /// What runs.
     pub attempts: Vec<HandedAttempt>,
+    /// How the first life was started.
+    origin: Origin,
     /// Where the API listens.
     pub sockets: Vec<HandedSocket>,
     /// Why the program that was to follow gave it back, if it did.
@@ -55,6 +57,8 @@ struct Record {
     version: String,
     dispatch: HandedOver,
     attempts: Vec<AttemptRecord>,
+    #[serde(default)]
+    origin: Origin,
     /// How many pieces of bytes each attempt has.
     pieces: Vec<usize>,
     sockets: Vec<SocketKind>,
@@ -142,13 +146,14 @@ pub(super) fn trial(successor: &Successor, config: &Path) -> Result<Fitness, Han
 }
 
 impl HandOver {
-    /// Puts together what this life gives. Runs whose attempts are not among `attempts` are left out.
+    /// Puts together what this life gives. Runs whose attempts are not among what was `handed` are left out.
     pub(super) fn new(
         mut dispatch: HandedOver,
-        attempts: Vec<HandedAttempt>,
+        handed: Handed,
         sockets: Vec<HandedSocket>,
         successor: &Successor,
     ) -> std::io::Result<Self> {
+        let Handed { attempts, origin } = handed;
         dispatch.underway.retain(|underway| {
             let mut attempts = attempts.iter();
             attempts.any(|attempt| attempt.goes_on_as(underway.run.id, underway.run.attempts))
@@ -157,6 +162,7 @@ impl HandOver {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             dispatch,
             attempts,
+            origin,
             sockets,
             given_back: None,
             program: std::fs::File::open("/proc/self/exe")?.into(),
@@ -202,6 +208,7 @@ impl HandOver {
             version: record.version,
             dispatch: record.dispatch,
             attempts,
+            origin: record.origin,
             sockets,
             given_back,
             program,
@@ -250,6 +257,7 @@ impl HandOver {
             version: self.version,
             dispatch: self.dispatch,
             attempts: Vec::new(),
+            origin: self.origin,
             pieces: Vec::new(),
             sockets: self.sockets.iter().map(|socket| socket.kind).collect(),
             started_as: self.started_as,
@@ -280,16 +288,19 @@ pub(super) fn sockets_of(handed: Option<&HandOver>) -> std::io::Result<Vec<Hande
 }
 
 /// From here on this life has what the one before handed over.
-pub(super) fn take_attempts(handed: &mut Option<HandOver>) -> Vec<HandedAttempt> {
+pub(super) fn take_attempts(handed: &mut Option<HandOver>) -> Handed {
     let Some(taken) = handed.take() else {
-        return Vec::new();
+        return Handed::default();
     };
     let (from, running) = (taken.version, taken.dispatch.underway.len());
     match taken.given_back {
         None => tracing::info!(from, running, "took over from the version before"),
         Some(why) => tracing::error!(running, "no upgrade, this version goes on: {why}"),
     }
-    taken.attempts
+    Handed {
+        attempts: taken.attempts,
+        origin: taken.origin,
+    }
 }
 
 fn given_back(why: &str) -> (&'static str, Option<String>) {

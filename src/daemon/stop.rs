@@ -13,7 +13,7 @@ use crate::api::ApiError;
 use crate::clock;
 use crate::dispatch::{HandedOver, Input};
 use crate::engine::Engine;
-use crate::runner::{HandedAttempt, Runner};
+use crate::runner::{Handed, Runner};
 use crate::store::Ledger;
 use crate::systemd::ServiceManager;
 
@@ -205,7 +205,7 @@ async fn give_up_all(
     engine: Engine,
     ledger: &Ledger,
     driver: Driving,
-) -> Result<(HandedOver, Vec<HandedAttempt>), DaemonError> {
+) -> Result<(HandedOver, Handed), DaemonError> {
     order(orders, Input::HandOver).await;
     let (driver, inbox) = driver.await.map_err(|_| DaemonError::Driver)?;
     let attempts = runner.hand_over(STARTS).await;

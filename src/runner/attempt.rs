@@ -128,6 +128,7 @@ impl Attempt {
             start_ticks: Stat::of(number).map_or(0, |stat| stat.start_ticks),
         };
         let timeout = process.timeout;
+        family::prints_to(live.key(), pipes_of([&child.stdout, &child.stderr]));
         let mut orders = live.order.subscribe();
         orders.mark_changed();
         let stdout = register(child.stdout).await;
@@ -168,6 +169,7 @@ impl Attempt {
             ..
         } = handed.record;
         let pid = tree::as_pid(leader.pid)?;
+        family::prints_to(live.key(), pipes_of(stdout.iter().chain(&stderr)));
         let mut orders = live.order.subscribe();
         orders.mark_changed();
         let stdout = register_if_open(stdout).await;
@@ -383,6 +385,15 @@ impl Attempt {
         let terms = &self.process.terms;
         (end, ending::with_group(figures, group.as_deref(), terms))
     }
+}
+
+/// The pipes behind these, by their inode, which is the same at both ends.
+fn pipes_of<'fd>(ends: impl IntoIterator<Item = &'fd OwnedFd>) -> Vec<u64> {
+    let status = |end| rustix::fs::fstat(end).ok();
+    ends.into_iter()
+        .filter_map(status)
+        .map(|status| status.st_ino)
+        .collect()
 }
 
 fn reader(

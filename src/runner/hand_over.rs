@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::attempt::{Attempt, Live, Order, Phase};
 use super::cgroup::Group;
+use super::family;
 use super::output::Capture;
 use super::redact::Secrets;
 use super::{Launch, Leader, Mark};
@@ -29,6 +30,25 @@ pub struct HandedAttempt {
     pub pipes: Vec<OwnedFd>,
 }
 
+/// What a runner gives to that of the next life.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// What runs.
+    pub attempts: Vec<HandedAttempt>,
+    /// How the first life was started.
+    pub origin: Origin,
+}
+
+/// How the daemon was started, which its later lives cannot see any more.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origin {
+    /// The soft limit on open files that it was given.
+    pub soft_open_files: Option<u64>,
+    /// Processes that were its children already. Older versions did not know.
+    pub children: Option<Vec<Leader>>,
+}
+
 /// What is known of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
@@ -37,6 +57,9 @@ pub struct Record {
     pub(super) job: JobName,
     pub(super) process: Arc<Process>,
     pub(super) leader: Leader,
+    /// What else is known to be of it.
+    #[serde(default)]
+    pub(super) seen: Vec<Leader>,
     /// The name of its control group, if it has one. Older versions know nothing of that.
     #[serde(default)]
     pub(super) group: Option<String>,
@@ -109,6 +132,7 @@ impl HandedAttempt {
                 job: live.launch.job.clone(),
                 process,
                 leader,
+                seen: family::seen(live.key()),
                 group: group.map(|group| group.name().to_owned()),
                 started_at,
                 phase,

@@ -24,6 +24,7 @@ mod http;
 mod kept;
 mod leftovers;
 mod marks;
+mod open_files;
 mod output;
 mod pipe;
 mod redact;
@@ -44,7 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::process::{PidfdFlags, Resource, Rlimit};
+use rustix::process::PidfdFlags;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::{mpsc, watch};
 
@@ -53,12 +54,13 @@ use crate::job::{Action, AttemptEnd, Figures, JobName, RunId, StopCause};
 use attempt::{Live, Order};
 use cannot_start::CannotStart;
 use cgroup::Mover;
+use open_files::OpenFiles;
 use output::Capture;
 use spawner::{Queue, Refused};
 
 pub use cgroup::Groups;
 pub use follow::{Piece, What};
-pub use hand_over::{HandedAttempt, Record};
+pub use hand_over::{Handed, HandedAttempt, Origin, Record};
 pub use leftovers::{Cleared, kill_leftovers};
 pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
 pub use output::{CapturedOutput, LeftOut, Stream};
@@ -180,8 +182,7 @@ struct Shared {
     http: OnceLock<Result<http::Client, String>>,
     stage: Stage,
     mover: Mover,
-    /// The limit on open files that processes are given: the daemon's own before it was raised.
-    open_files: Rlimit,
+    open_files: OpenFiles,
     live: Mutex<HashMap<Key, Arc<Live>>>,
     /// How many attempts are in `live`.
     count: watch::Sender<usize>,
@@ -192,26 +193,26 @@ struct Shared {
 }
 
 impl Runner {
-    /// Starts the spawner threads and makes the process fit for children: adopts orphans, raises
-    /// its own soft limit on open files to the hard one. What an earlier life of the daemon
-    /// `handed_over` goes on. Attempts get control groups where the daemon has `groups`. Attempts are watched on `io`, which must
+    /// Starts the spawner threads and makes the process fit for children: adopts orphans, and raises
+    /// its own soft limit on open files to the hard one when it needs more. What an earlier life of the
+    /// daemon `handed` over goes on. Attempts get control groups where the daemon has `groups`. Attempts are watched on `io`, which must
     /// have its IO and time drivers enabled; `reports` is where the answers go.
     ///
     /// From here on nothing may start a process from the program's main thread: that thread's
     /// children are taken for orphans (the kernel gives them to it), waited for, and killed when
-    /// they belong to no attempt.
+    /// they belong to no attempt. What it has as children before is left alone.
     pub fn start(
         marks: Marks,
         reports: mpsc::Sender<Report>,
         io: tokio::runtime::Handle,
-        handed_over: Vec<HandedAttempt>,
+        handed: Handed,
         groups: &Groups,
     ) -> Result<Self, RunnerError> {
         let stage = Stage::of_process().map_err(|why| RunnerError::System {
             what: "/proc/self/exe",
             why,
         })?;
-        Self::start_with_stage(stage, marks, reports, io, handed_over, groups)
+        Self::start_with_stage(stage, marks, reports, io, handed, groups)
     }
 
     /// As [`Runner::start`], with the stage of another program than this one.
@@ -220,10 +221,14 @@ impl Runner {
         marks: Marks,
         reports: mpsc::Sender<Report>,
         io: tokio::runtime::Handle,
-        handed_over: Vec<HandedAttempt>,
+        handed: Handed,
         groups: &Groups,
     ) -> Result<Self, RunnerError> {
         check_system()?;
+        // What an older version handed over does not tell them from orphans: all are taken for these.
+        let Handed { attempts, origin } = handed;
+        let knows_none = !attempts.is_empty();
+        family::spare_children(origin.children.or_else(|| knows_none.then(Vec::new)));
         groups.tell();
         let start = |doing| move |why| RunnerError::Start { doing, why };
         let null = std::fs::File::options()
@@ -239,7 +244,7 @@ impl Runner {
             http: OnceLock::new(),
             stage,
             mover,
-            open_files: raise_open_files(),
+            open_files: OpenFiles::new(origin.soft_open_files),
             live: Mutex::default(),
             count: watch::Sender::new(0),
             handing_over: watch::Sender::new(false),
@@ -247,7 +252,7 @@ impl Runner {
             io,
         });
         // Before anything is waited for: they are children of the main thread now, as orphans are.
-        for handed in handed_over {
+        for handed in attempts {
             shared.take_over(handed);
         }
         let for_threads = Arc::clone(&shared);
@@ -383,7 +388,7 @@ impl Runner {
     /// is left behind.
     ///
     /// Nothing may be launched any more. All that the attempts had to report is on its way.
-    pub async fn hand_over(&self, patience: Duration) -> Vec<HandedAttempt> {
+    pub async fn hand_over(&self, patience: Duration) -> Handed {
         let shared = &self.0.shared;
         tokio::select! {
             () = self.no_requests() => {}
@@ -397,11 +402,17 @@ impl Runner {
                 tracing::error!(left, "attempts hang at their start; they cannot be handed over");
             }
         }
-        let mut handed = shared
+        let mut attempts = shared
             .handed_over
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut handed)
+        Handed {
+            attempts: std::mem::take(&mut attempts),
+            origin: Origin {
+                soft_open_files: shared.open_files.given().current,
+                children: Some(family::strangers()),
+            },
+        }
     }
 
     /// The ledger holds the end of this attempt durably: its start mark may go.
@@ -464,6 +475,7 @@ impl Shared {
         let live = Arc::new(handed.live());
         family::begin(live.key());
         family::leads(live.key(), handed.record.leader);
+        family::saw(live.key(), std::mem::take(&mut handed.record.seen));
         self.live().insert(live.key(), Arc::clone(&live));
         self.count.send_modify(|count| *count += 1);
         self.io
@@ -487,20 +499,6 @@ fn check_system() -> Result<(), RunnerError> {
     tree::orphans().map_err(missing("/proc/self/task/*/children"))?;
     rustix::process::set_child_subreaper(Some(own))
         .map_err(|errno| missing("PR_SET_CHILD_SUBREAPER")(errno.into()))
-}
-
-/// Raises the soft limit on open files to the hard one: each attempt takes three. Returns what was
-/// before, which is what processes get; many still expect descriptors below 1,024.
-fn raise_open_files() -> Rlimit {
-    let before = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: before.maximum,
-        maximum: before.maximum,
-    };
-    if let Err(why) = rustix::process::setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%why, "the limit on open files stays low; fewer runs fit at once");
-    }
-    before
 }
 
 async fn reap_orphans(mut died: tokio::signal::unix::Signal) {

@@ -6,6 +6,10 @@ const MASK: &[u8] = b"***";
 /// Shorter values are not looked for: they would mask half of any text and say where they are.
 const SHORTEST: usize = 4;
 
+/// Shorter lines of a value of several lines are not looked for on their own: they are brackets and
+/// common words.
+const SHORTEST_LINE: usize = 8;
+
 /// The values to look for, the longest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Secrets {
@@ -13,10 +17,12 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Takes those of the values that are long enough to be looked for.
+    /// Takes those of the values that are long enough to be looked for, also without the white space
+    /// around them, and each of their lines: tools print these alone.
     pub(super) fn new(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut values: Vec<_> = values
             .into_iter()
+            .flat_map(forms)
             .filter(|value| value.len() >= SHORTEST)
             .collect();
         values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -54,6 +60,17 @@ impl Secrets {
             .iter()
             .any(|value| value.len() > text.len() && value.starts_with(text))
     }
+}
+
+/// A value and what of it is looked for on its own.
+fn forms(value: Vec<u8>) -> Vec<Vec<u8>> {
+    let trimmed = value.trim_ascii();
+    let lines = trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines.filter(|line| line.len() >= SHORTEST_LINE);
+    let mut forms: Vec<_> = lines.map(<[u8]>::to_vec).collect();
+    forms.push(trimmed.to_vec());
+    forms.push(value);
+    forms
 }
 
 /// One stream of bytes on its way to the capture. What may be the beginning of a secret is held
@@ -153,6 +170,16 @@ mod tests {
         assert_eq!(redact(&["pass", "password"], &[b"passwo"]), "***wo");
         assert_eq!(redact(&["abc", ""], &[b"abc"]), "abc");
         assert_eq!(redact(&["aaab"], &[b"aaa", b"aaab"]), "aaa***");
+    }
+
+    #[test]
+    fn a_secret_is_masked_line_by_line_too() {
+        let secret = "  first line \r\nsecond-line\n{\n";
+        assert_eq!(redact(&[secret], &[b"<first line>"]), "<***>");
+        assert_eq!(redact(&[secret], &[b"second-", b"line\n{\n"]), "***\n{\n");
+        assert_eq!(redact(&[secret], &[secret.as_bytes()]), "***");
+        assert_eq!(redact(&["hunter2\r\n"], &[b"hunter2"]), "***");
+        assert_eq!(redact(&["user\npassword"], &[b"user password"]), "user ***");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, Resource};
+use rustix::process::Pid;
 
 use super::attempt::{Attempt, Child, Live, Order};
 use super::cannot_start::CannotStart;
@@ -40,6 +40,7 @@ pub(super) fn start(shared: &Arc<Shared>, live: Arc<Live>) {
 /// Starts what the attempt is, and hands it to the runtime.
 fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Result<(), CannotStart> {
     let (shared, live) = (Arc::clone(shared), Arc::clone(live));
+    shared.open_files.make_room(shared.null.as_fd());
     let io = shared.io.clone();
     match live.launch.action.clone() {
         Action::Process(it) => {
@@ -193,7 +194,7 @@ fn process(
         let pid =
             spawn::spawn(&image, &streams).map_err(|why| command::explain(process, &image, why))?;
         let at = clock::now();
-        lower_open_files(shared, pid);
+        shared.open_files.lower_for(pid);
         let number = pid.as_raw_nonzero().get().unsigned_abs();
         (pid, at, shared.mover.follow(live.key(), number))
     };
@@ -223,7 +224,14 @@ fn on_stage(
     let entry = shared.mover.entry_for(live.key(), &process.terms.limits);
     let (group, door) = entry.map_err(limit)?.unzip();
     let stage = &shared.stage;
-    let started = stage.start(process, image, marks, shared.open_files, streams, door);
+    let started = stage.start(
+        process,
+        image,
+        marks,
+        shared.open_files.given(),
+        streams,
+        door,
+    );
     let is_in = started.as_ref().is_ok_and(|&(_, is_in)| is_in);
     let place = match group {
         Some(group) if is_in => {
@@ -242,17 +250,6 @@ fn on_stage(
         tracing::warn!(run = %live.launch.run, "a run could not enter its control group");
     }
     Ok((pid, place))
-}
-
-/// Gives the process the limit on open files that the daemon itself was given. The exec has only
-/// just happened, and the process has its loading before it, so it does not see the raised one.
-fn lower_open_files(shared: &Shared, pid: Pid) {
-    let lowered = rustix::process::prlimit(Some(pid), Resource::Nofile, shared.open_files);
-    match lowered {
-        // It is over already, or a set-user-id program, whose limits are out of reach.
-        Ok(_) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => {}
-        Err(why) => tracing::warn!(%why, "a process keeps the daemon's limit on open files"),
-    }
 }
 
 /// A pipe whose read end does not wait. Neither end reaches any process unasked.

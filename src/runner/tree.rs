@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// How much of an environment is looked at, in bytes: what an exec can take is bounded too.
 const MAX_ENVIRON: u64 = 4 << 20;
 
-/// The main process of an attempt, which leads its session. The start time tells it from a later
-/// process with the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A process, which as the main process of an attempt leads its session. The start time tells it from
+/// a later process with the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leader {
     /// Its process id, which is also the id of its session and process group.
     pub pid: u32,
@@ -59,6 +59,14 @@ impl Stat {
         })
     }
 
+    /// What names it, also when there are others with its number.
+    pub(super) fn itself(&self) -> Leader {
+        Leader {
+            pid: self.pid,
+            start_ticks: self.start_ticks,
+        }
+    }
+
     /// Sends a signal to this very process, and not to a later one with its number. Says whether
     /// it was there to get it.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<bool> {
@@ -99,6 +107,15 @@ pub(super) fn marked_as(pid: u32) -> Option<(String, String)> {
         String::from_utf8(value.to_vec()).ok()
     };
     Some((value(b"PUNCTUAL_RUN_ID=")?, value(b"PUNCTUAL_ATTEMPT=")?))
+}
+
+/// The pipes that a process prints to, by their inode.
+pub(super) fn prints_to(pid: u32) -> impl Iterator<Item = u64> {
+    [1, 2].into_iter().filter_map(move |fd| {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
+        let inode = target.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?;
+        inode.parse().ok()
+    })
 }
 
 /// The children of a process, of all its threads; empty when it is gone.

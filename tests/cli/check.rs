@@ -307,11 +307,11 @@ fn what_needs_root_is_refused_to_others_with_its_place() {
     let said = stderr(&refused);
     for (sentence, place) in [
         (
-            "a job can run as \"daemon\" only under a daemon that runs as root",
+            "a job can run as \"daemon\" only under a daemon that runs as root and may change its ids",
             "config.toml:4:8",
         ),
         (
-            "a job can run with the group \"daemon\" only under a daemon that runs as root",
+            "a job can run with the group \"daemon\" only under a daemon that runs as root and may change its ids",
             "config.toml:5:9",
         ),
         ("`nice` cannot be less than 0 under", "config.toml:6:8"),
@@ -322,6 +322,35 @@ fn what_needs_root_is_refused_to_others_with_its_place() {
     // Root may have all of it.
     let output = check(&["--config", &path]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+/// As in a container or under a sandbox: root by name alone.
+#[test]
+fn what_root_may_not_either_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (_folder, path) = folder(
+        "[jobs.a]\nevery = '1h'\nshell = ':'\nuser = 'daemon'\nnice = -5\n\
+         limits.open_files = 4000000000\n",
+    );
+    let less = "-setuid,-sys_nice,-sys_resource";
+    let refused = Command::new("setpriv")
+        .args(["--bounding-set", less, "--inh-caps", less])
+        .arg(env!("CARGO_BIN_EXE_punctual"))
+        .args(["check", "--config", &path])
+        .output()
+        .expect("setpriv is there (util-linux)");
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    for sentence in [
+        "may change its ids",
+        "`nice` cannot be less than",
+        "open_files",
+    ] {
+        assert!(said.contains(sentence), "{said}");
+    }
+    assert!(said.contains("has 3 errors"), "{said}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod repeats;
 mod requests;
 mod session;
 mod shutdown;
+mod surroundings;
 mod systemd;
 mod token;
 mod upgrade;

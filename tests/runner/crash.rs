@@ -9,7 +9,7 @@ use std::time::Duration;
 use punctual::clock;
 use punctual::job::{Action, AttemptEnd, JobName, RunId, StopCause};
 use punctual::runner::{
-    Cleared, Groups, Launch, Leader, Leftovers, Mark, Marks, Runner, kill_leftovers,
+    Cleared, Groups, Handed, Launch, Leader, Leftovers, Mark, Marks, Runner, kill_leftovers,
 };
 
 use crate::desk::{PATIENCE, alive_of, desk, launch, lives, new_run, numbers, shell, until};
@@ -39,7 +39,7 @@ fn daemon() {
         marks,
         send,
         runtime.handle().clone(),
-        Vec::new(),
+        Handed::default(),
         &Groups::none(),
     )
     .unwrap();

@@ -12,7 +12,7 @@ use punctual::job::{
     Action, AttemptEnd, CommandLine, Figures, JobName, KeepOutput, OutputLimits, Process, RunId,
     Signal, Terms,
 };
-use punctual::runner::{CapturedOutput, Groups, Launch, Marks, Report, Runner, Stage};
+use punctual::runner::{CapturedOutput, Groups, Handed, Launch, Marks, Report, Runner, Stage};
 
 /// Far longer than anything takes here; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ static DESK: LazyLock<Desk> = LazyLock::new(|| {
         marks,
         send,
         runtime.handle().clone(),
-        Vec::new(),
+        Handed::default(),
         &Groups::none(),
     )
     .unwrap();

@@ -40,19 +40,39 @@ fn a_double_forked_daemon_does_not_outlive_its_attempt() {
     until("all to be dead", || alive_of(running.run).is_empty());
 }
 
+/// It shook off session and environment while an older attempt runs, whose it could be as well.
 #[test]
 fn a_daemon_that_wiped_its_environment_is_found_too() {
-    let line = "(env -i setsid /bin/sh -c 'echo daemon=$$; while :; do /bin/sleep 0.01; done' &) ; \
-                exec sleep 100";
+    let older = launch(shell("exec sleep 1000"));
+    older.pid();
+    let line = "(env -i setsid /bin/sh -c 'trap \"\" TERM; echo daemon=$$; \
+                while :; do /bin/sleep 0.01; done' &) ; exec sleep 1000";
     let running = launch(shell(line));
     let daemon = numbers(&running.says("daemon="), "daemon")[0];
-    // Older attempts could be its owner, so these must be over first; other tests have such.
     desk().runner.stop(running.run, 1, StopCause::Requested);
     running.end();
-    until("the stray to be dead", || {
-        run(shell("exit 0"));
-        !lives(daemon)
-    });
+    // It prints where its attempt does.
+    until("the daemon to be dead", || !lives(daemon));
+    desk().runner.stop(older.run, 1, StopCause::Requested);
+    older.end();
+}
+
+/// What the signal takes is what told whose the others are.
+#[test]
+fn what_was_asked_to_stop_is_killed_though_its_parents_are_gone() {
+    let older = launch(shell("exec sleep 1000"));
+    older.pid();
+    let line = "env -i setsid /bin/sh -c 'trap \"\" TERM; echo child=$$; exec >/dev/null 2>&1; \
+                while :; do /bin/sleep 0.01; done' & exec sleep 1000";
+    let mut process = shell(line);
+    process.kill_timeout = Duration::from_millis(300);
+    let running = launch(process);
+    let child = numbers(&running.says("child="), "child")[0];
+    desk().runner.stop(running.run, 1, StopCause::Requested);
+    running.end();
+    until("the child to be dead", || !lives(child));
+    desk().runner.stop(older.run, 1, StopCause::Requested);
+    older.end();
 }
 
 #[test]

@@ -383,6 +383,7 @@ fn the_reference_with_all_examples_is_valid() {
     // Only root's daemon may have jobs of another user.
     let root = Environment {
         euid: 0,
+        may_change_ids: true,
         ..ordinary()
     };
     let config = parse(Path::new("/etc/punctual/config.toml"), &text, &root);
@@ -423,6 +424,7 @@ fn the_sample_is_valid() {
 fn a_job_has_the_ids_that_its_daemon_has_not() {
     let root = Environment {
         euid: 0,
+        may_change_ids: true,
         egid: 0,
         ..ordinary()
     };

@@ -18,6 +18,7 @@ pub(super) fn ordinary() -> Environment {
     Environment {
         euid: 1000,
         egid: 1000,
+        may_change_ids: false,
         lowest_nice: 0,
         most_open_files: 4_096,
         can_limit: CanLimit::ALL,

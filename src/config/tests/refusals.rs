@@ -366,6 +366,7 @@ fn messages_for_root(line: &str) -> Vec<String> {
     let root = Environment {
         euid: 0,
         egid: 0,
+        may_change_ids: true,
         lowest_nice: -20,
         most_open_files: u64::MAX,
         ..ordinary()
@@ -399,11 +400,11 @@ fn a_user_or_group_that_cannot_be_had_is_refused() {
     for (line, said) in [
         (
             "user = 'backup'",
-            "a job can run as \"backup\" only under a daemon that runs as root",
+            "a job can run as \"backup\" only under a daemon that runs as root and may change its ids",
         ),
         (
             "group = 'disk'",
-            "a job can run with the group \"disk\" only under a daemon that runs as root",
+            "a job can run with the group \"disk\" only under a daemon that runs as root and may change its ids",
         ),
     ] {
         assert_eq!(messages(&job(line)), [said], "{line}");

@@ -187,9 +187,10 @@ impl<'c> Exchange<'c> {
             self.status = Some(status);
             let version = version(response.version());
             self.note(&format!("{version} {status}"));
-            let expected = &self.call.expect_status;
-            let wanted = expected.contains(&Expected::Status(status.as_u16()));
-            if wanted || !redirect::follow(&response, &mut self.ready)? {
+            let mut expected = self.call.expect_status.iter();
+            if expected.any(|it| it.covers(status.as_u16()))
+                || !redirect::follow(&response, &mut self.ready)?
+            {
                 return Ok(response);
             }
         }
