@@ -143,8 +143,8 @@ fn a_suspended_process_can_be_stopped() {
 }
 
 #[test]
-fn three_hundred_at_once_all_end() {
-    let all: Vec<_> = (0..300)
+fn five_hundred_at_once_all_end() {
+    let all: Vec<_> = (0..500)
         .map(|n| launch(shell(&format!("echo {n}; exit {}", n % 7))))
         .collect();
     for (n, running) in (0..).zip(all) {

@@ -29,7 +29,7 @@ fn any_bytes_are_kept_as_they_are() {
 
 #[test]
 fn a_flood_costs_bounded_memory_and_starves_nobody() {
-    let mut flood = shell("head -c 100000000 /dev/zero; echo the end");
+    let mut flood = shell("head -c 1000000000 /dev/zero; echo the end");
     flood.output = OutputLimits {
         max_bytes: 100_000,
         keep: KeepOutput::Both,
@@ -42,11 +42,11 @@ fn a_flood_costs_bounded_memory_and_starves_nobody() {
         let ended = flood.end();
         assert_eq!(ended.end, AttemptEnd::Exited { code: 0, ok: true });
         assert_eq!(ended.output.bytes.len(), 100_000);
-        assert_eq!(ended.output.total_bytes, 100_000_008);
-        assert_eq!(ended.output.left_out.stdout, 99_900_008);
+        assert_eq!(ended.output.total_bytes, 1_000_000_008);
+        assert_eq!(ended.output.left_out.stdout, 999_900_008);
         assert!(ended.output.bytes.ends_with(b"\0the end\n"));
     }
-    // Other tests run beside this one; a flood kept whole would be 100 MB.
+    // Other tests run beside this one; a flood kept whole would be 1 GB.
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown}");
 }
