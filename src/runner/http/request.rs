@@ -119,14 +119,27 @@ fn method(method: job::Method) -> Method {
     }
 }
 
-/// A secret address, and the part of it that a server sees and may repeat.
+/// Shorter values of a query are common words.
+const SHORTEST_VALUE: usize = 8;
+
+/// A secret address, and the parts of it that a server sees and may repeat.
 fn parts_of_url(url: &Url, text: String) -> Vec<Vec<u8>> {
     let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
     let parts = [text, url.as_str().to_owned(), path, url.path().to_owned()];
-    parts.map(String::into_bytes).into()
+    let written = url.query().unwrap_or_default().split('&');
+    let written = written.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+    let meant = url.query_pairs().map(|(_, value)| value.into_owned());
+    let values = written
+        .chain(meant)
+        .filter(|value| value.len() >= SHORTEST_VALUE);
+    parts
+        .into_iter()
+        .chain(values)
+        .map(String::into_bytes)
+        .collect()
 }
 
 /// A secret header's value, and its words: of `Bearer TOKEN` a server may repeat the token alone.
@@ -255,14 +268,17 @@ mod tests {
             .headers
             .insert("Authorization".into(), Value::Env("TOK".into()));
         let env = [
-            ("URL", "https://hook.example/T1/hunter2?k=v"),
+            (
+                "URL",
+                "https://hook.example/T1/hunter2?k=v&key=long%20enough&b=c",
+            ),
             ("TOK", "Bearer s3cr3t"),
         ];
         let ready = ready(&secret, &env).unwrap();
         let masked = ready
             .secrets
-            .masked("Bearer: s3cr3t at /T1/hunter2 and /T1/hunter2?k=v");
-        assert_eq!(masked, "Bearer: *** at *** and ***");
+            .masked("Bearer: s3cr3t at /T1/hunter2 for long%20enough, long enough and v");
+        assert_eq!(masked, "Bearer: *** at *** for ***, *** and v");
         assert_eq!(ready.server(), "the server");
     }
 }
