@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "../reference_keys.rs"]
+mod reference_keys;
+
 mod check;
 mod commands;
+mod configuration;
 mod docs;
 mod next;
 mod simulate;
