@@ -1,6 +1,6 @@
 //! SIGUSR2: the next version takes over in the same process, and what runs goes on.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 use rustix::process::Signal;
@@ -312,6 +312,9 @@ fn after_kill_9_of_the_next_version_nothing_of_the_old_runs_is_left() {
     assert_eq!(the_run(&place, "patient").status, "lost");
 }
 
+/// How many processes wait while the program under them changes.
+const MANY: usize = 500;
+
 #[test]
 fn upgraded_in_the_middle_of_everything_that_jobs_do_to_a_daemon() {
     // What comes first belongs to the table [defaults].
@@ -342,10 +345,12 @@ fn upgraded_in_the_middle_of_everything_that_jobs_do_to_a_daemon() {
         [jobs.many]
         every = "1000d"
         concurrency_policy = "allow"
-        shell = 'eval "$GO"; echo "$PUNCTUAL_RUN_ID" >> $PLACE/many'
+        shell = 'echo up >> $PLACE/ups; read -r _ < $PLACE/gate; echo "$PUNCTUAL_RUN_ID" >> $PLACE/many'
         "#;
     let go = "while [ ! -e $PLACE/go ]; do sleep 0.05; done";
     let (place, program) = place_with_program(&jobs.replace("eval \"$GO\"", go));
+    let mut gate = std::process::Command::new("mkfifo");
+    assert!(gate.arg(place.path("gate")).status().unwrap().success());
     let mut daemon = start(&place, &program);
     let single = [
         "flood",
@@ -358,9 +363,12 @@ fn upgraded_in_the_middle_of_everything_that_jobs_do_to_a_daemon() {
     for job in single {
         trigger(&place, job);
     }
-    for _ in 0..100 {
+    for _ in 0..MANY {
         trigger(&place, "many");
     }
+    wait_until("many processes", || {
+        (place.lines("ups").len() == MANY).then_some(())
+    });
     for _ in 0..3 {
         upgrade(&mut daemon);
     }
@@ -380,16 +388,25 @@ fn upgraded_in_the_middle_of_everything_that_jobs_do_to_a_daemon() {
     assert!(flood.ends_with("the end\n"), "{tail:?}");
     assert!(flood.len() < 66 << 10 && flood.contains("bytes left out here"));
     assert!(output_of(&place, "holds-the-pipe").ends_with("over\n"));
-    wait_until("a hundred ends", || {
-        (place.lines("many").len() == 100).then_some(())
+    wait_until("many ends", || {
+        // Whoever waits at the gate goes on when somebody has opened it; nobody may be there.
+        let _ = std::fs::OpenOptions::new()
+            .write(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(place.path("gate"));
+        (place.lines("many").len() == MANY).then_some(())
     });
     assert!(place.counts("many").values().all(|&times| times == 1));
     wait_until("the end of every process", || {
         place.processes().is_empty().then_some(())
     });
+    wait_until("many rows that say so", || {
+        let rows = place.rows();
+        let mut many = rows.iter().filter(|row| row.job == "many");
+        many.all(|row| row.status == "succeeded").then_some(())
+    });
     let rows = place.rows();
-    let many = rows.iter().filter(|row| row.job == "many");
-    assert_eq!(many.filter(|row| row.status == "succeeded").count(), 100);
+    assert_eq!(rows.iter().filter(|row| row.job == "many").count(), MANY);
     assert!(daemon.terminate().success());
 }
 
