@@ -128,7 +128,10 @@ impl Attempt {
             start_ticks: Stat::of(number).map_or(0, |stat| stat.start_ticks),
         };
         let timeout = process.timeout;
-        family::prints_to(live.key(), pipes_of([&child.stdout, &child.stderr]));
+        family::prints_to(
+            live.key(),
+            [&child.stdout, &child.stderr].map(tree::pipe_of),
+        );
         let mut orders = live.order.subscribe();
         orders.mark_changed();
         let stdout = register(child.stdout).await;
@@ -159,6 +162,7 @@ impl Attempt {
         handing_over: watch::Receiver<bool>,
     ) -> Option<Self> {
         let secrets = handed.secrets();
+        let pipes = handed.pipes();
         let [(stdout, held_out), (stderr, held_err)] = handed.streams();
         let Record {
             process,
@@ -169,7 +173,7 @@ impl Attempt {
             ..
         } = handed.record;
         let pid = tree::as_pid(leader.pid)?;
-        family::prints_to(live.key(), pipes_of(stdout.iter().chain(&stderr)));
+        family::prints_to(live.key(), pipes);
         let mut orders = live.order.subscribe();
         orders.mark_changed();
         let stdout = register_if_open(stdout).await;
@@ -385,15 +389,6 @@ impl Attempt {
         let terms = &self.process.terms;
         (end, ending::with_group(figures, group.as_deref(), terms))
     }
-}
-
-/// The pipes behind these, by their inode, which is the same at both ends.
-fn pipes_of<'fd>(ends: impl IntoIterator<Item = &'fd OwnedFd>) -> Vec<u64> {
-    let status = |end| rustix::fs::fstat(end).ok();
-    ends.into_iter()
-        .filter_map(status)
-        .map(|status| status.st_ino)
-        .collect()
 }
 
 fn reader(

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
-use super::tree::{self, Leader, Stat};
+use super::tree::{self, Leader, Pipes, Stat};
 use crate::job::RunId;
 
 type Key = (RunId, u32);
@@ -36,8 +36,8 @@ struct Standing {
     leader: Option<Leader>,
     /// What else was alive of it at the last look. Its parents may be dead at the next.
     seen: BTreeSet<Leader>,
-    /// The pipes that take its output, by their inode.
-    pipes: Vec<u64>,
+    /// What takes its output.
+    pipes: Pipes,
     /// It is in a control group, and so is all that it starts from then on.
     is_in: bool,
 }
@@ -91,7 +91,7 @@ pub(super) fn leads(key: Key, leader: Leader) {
 }
 
 /// What the attempt prints goes into these pipes.
-pub(super) fn prints_to(key: Key, pipes: Vec<u64>) {
+pub(super) fn prints_to(key: Key, pipes: Pipes) {
     live().entry(key).or_default().pipes = pipes;
 }
 

@@ -16,6 +16,7 @@ use super::cgroup::Group;
 use super::family;
 use super::output::Capture;
 use super::redact::Secrets;
+use super::tree::{self, Pipes};
 use super::{Launch, Leader, Mark};
 use crate::job::{Action, JobName, Process, RunId};
 
@@ -95,7 +96,17 @@ impl HandedAttempt {
             run: self.record.run,
             attempt: self.record.attempt,
             leader: Some(self.record.leader),
+            pipes: self.pipes(),
         }
+    }
+
+    /// What takes its output.
+    pub(super) fn pipes(&self) -> Pipes {
+        let mut ends = self.pipes.iter();
+        self.record.open.map(|is_open| {
+            let end = if is_open { ends.next() } else { None };
+            end.map_or(0, tree::pipe_of)
+        })
     }
 
     /// The name of its control group, which goes on as well.

@@ -31,10 +31,10 @@ pub struct Cleared {
 /// Kills every process of the marked attempts, and returns when they are gone, or after ten
 /// seconds. Marks of another boot name nothing that can be alive.
 ///
-/// A process is known by the run in its environment, by a session that one of the main processes
-/// surely led, or by being below one of these. In doubt it lives, for no stranger may die: so do
-/// those that threw their environment away, if their main process and parents ended before this and
-/// nobody in their session kept it.
+/// A process is known by the run in its environment, by the pipes that it prints to, by a session that
+/// one of the main processes surely led, or by being below one of these. In doubt it lives, for no
+/// stranger may die: so do those that threw away their environment and their output, if their main
+/// process and parents ended before this and nobody in their session kept it.
 pub fn kill_leftovers(leftovers: &Leftovers) -> io::Result<Cleared> {
     let mut killed = BTreeSet::new();
     if !leftovers.same_boot || leftovers.marks.is_empty() {
@@ -91,6 +91,7 @@ struct Family {
     /// Process ids, which are also the ids of their sessions, and start times of the old main
     /// processes.
     leaders: BTreeSet<(u32, u64)>,
+    pipes: BTreeSet<u64>,
     /// The sessions that were theirs when it was last looked.
     held: BTreeSet<u32>,
 }
@@ -108,6 +109,11 @@ impl Family {
                 .filter_map(|mark| mark.leader)
                 .map(|leader| (leader.pid, leader.start_ticks))
                 .collect(),
+            pipes: marks
+                .iter()
+                .flat_map(|mark| mark.pipes)
+                .filter(|pipe| *pipe != 0)
+                .collect(),
             held: BTreeSet::new(),
         }
     }
@@ -117,7 +123,10 @@ impl Family {
         let own = std::process::id();
         let others = || all.iter().filter(|stat| stat.pid != own);
         let mut ours: BTreeSet<u32> = others()
-            .filter(|stat| tree::marked_as(stat.pid).is_some_and(|mark| self.runs.contains(&mark)))
+            .filter(|stat| {
+                tree::marked_as(stat.pid).is_some_and(|mark| self.runs.contains(&mark))
+                    || tree::prints_to(stat.pid).any(|pipe| self.pipes.contains(&pipe))
+            })
             .map(|stat| stat.pid)
             .collect();
         self.held = self.sessions(all, &ours);
@@ -200,6 +209,7 @@ mod tests {
             run,
             attempt,
             leader: Some(Leader { pid, start_ticks }),
+            pipes: [0, 0],
         };
         Family::of(&Leftovers {
             same_boot: true,

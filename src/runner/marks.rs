@@ -22,7 +22,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::tree::Leader;
+use super::tree::{Leader, Pipes};
 use crate::job::RunId;
 
 /// The file's name in the run-time folder.
@@ -34,6 +34,8 @@ const FORMAT: &str = "punctual-marks-1";
 /// Ends the record of a mark that is needed no more. Without it the record was cut off, and its
 /// number may be that of another attempt.
 const GONE: &str = "gone";
+/// Ends the pipes of a mark. Without it the record was cut off, and they may be those of another.
+const PIPES: &str = "pipes";
 /// The file is rewritten when it is larger than this and than twice its size after the last time.
 const COMPACT_AT: u64 = 1 << 20;
 /// No mark file that the daemon wrote comes near this.
@@ -57,6 +59,8 @@ pub struct Mark {
     pub attempt: u32,
     /// Its main process, if the daemon lived to note it.
     pub leader: Option<Leader>,
+    /// What took its output.
+    pub pipes: Pipes,
 }
 
 /// What an earlier daemon left behind.
@@ -123,10 +127,14 @@ impl Marks {
     }
 
     /// Writes the mark of an attempt that is about to be started.
-    pub(super) fn start(&self, run: RunId, attempt: u32) -> io::Result<()> {
+    pub(super) fn start(&self, run: RunId, attempt: u32, pipes: Pipes) -> io::Result<()> {
         let mut log = self.lock();
-        log.append(&format!("S {run} {attempt}\n"))?;
-        log.open.insert((run, attempt), Open::default());
+        log.append(&start_record(run, attempt, pipes))?;
+        let open = Open {
+            pipes,
+            ..Open::default()
+        };
+        log.open.insert((run, attempt), open);
         log.compact_if_large();
         Ok(())
     }
@@ -191,6 +199,7 @@ impl Recovery {
         let header = format!("{FORMAT} {boot}\n");
         let open = kept.iter().map(|mark| {
             let open = Open {
+                pipes: mark.pipes,
                 leader: mark.leader,
                 ..Open::default()
             };
@@ -249,6 +258,7 @@ struct Log {
 
 #[derive(Debug, Default)]
 struct Open {
+    pipes: Pipes,
     leader: Option<Leader>,
     over: bool,
     settled: bool,
@@ -284,11 +294,16 @@ impl Log {
     }
 }
 
+/// Says that an attempt is about to be started, and what its processes print to.
+fn start_record(run: RunId, attempt: u32, [stdout, stderr]: Pipes) -> String {
+    format!("S {run} {attempt} {stdout} {stderr} {PIPES}\n")
+}
+
 /// A whole file of these marks.
 fn whole(header: &str, open: &BTreeMap<(RunId, u32), Open>) -> String {
     let mut text = header.to_owned();
     for ((run, attempt), mark) in open {
-        let _ = writeln!(text, "S {run} {attempt}");
+        text.push_str(&start_record(*run, *attempt, mark.pipes));
         if let Some(Leader { pid, start_ticks }) = mark.leader {
             let _ = writeln!(text, "P {run} {attempt} {pid} {start_ticks}");
         }
@@ -330,18 +345,33 @@ fn parse(text: &str, boot: &str) -> Leftovers {
                 run,
                 attempt,
                 leader: None,
+                pipes: Pipes::default(),
             }));
         }
-        let pid = words.next().and_then(|word| word.parse().ok());
-        let start_ticks = words.next().and_then(|word| word.parse().ok());
-        if let (Some("P"), Some(pid), Some(start_ticks)) = (kind, pid, start_ticks)
-            && let Some(mark) = &mut marks[place]
-        {
-            mark.leader = Some(Leader { pid, start_ticks });
+        if let Some(mark) = &mut marks[place] {
+            add(mark, kind, words);
         }
     }
     let marks = marks.into_iter().flatten().collect();
     Leftovers { same_boot, marks }
+}
+
+/// Adds to a mark what the rest of a record says.
+fn add<'w>(mark: &mut Mark, kind: Option<&str>, mut words: impl Iterator<Item = &'w str>) {
+    let mut number = || words.next()?.parse::<u64>().ok();
+    let (Some(first), Some(second)) = (number(), number()) else {
+        return;
+    };
+    match (kind, u32::try_from(first)) {
+        (Some("P"), Ok(pid)) => {
+            mark.leader = Some(Leader {
+                pid,
+                start_ticks: second,
+            });
+        }
+        (Some("S"), _) if words.next() == Some(PIPES) => mark.pipes = [first, second],
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -361,15 +391,17 @@ mod tests {
         start_ticks: 1234,
     };
 
+    const PIPES_OF: Pipes = [4_000_000_001, 22];
+
     #[test]
     fn marks_are_found_again_until_recovery_is_durable() {
         let dir = tempfile::tempdir().unwrap();
         let first = Marks::open(dir.path()).unwrap();
         assert_eq!(first.leftovers, Leftovers::default());
         let marks = first.begin().unwrap();
-        marks.start(run(1), 1).unwrap();
+        marks.start(run(1), 1, PIPES_OF).unwrap();
         marks.leads(run(1), 1, LEADER);
-        marks.start(run(2), 3).unwrap();
+        marks.start(run(2), 3, PIPES_OF).unwrap();
         for _ in 0..2 {
             // A crash during recovery: nothing was begun.
             let again = Marks::open(dir.path()).unwrap().leftovers;
@@ -380,6 +412,7 @@ mod tests {
                 .map(|m| (m.run, m.attempt, m.leader))
                 .collect();
             assert_eq!(leaders, [(run(1), 1, Some(LEADER)), (run(2), 3, None)]);
+            assert!(again.marks.iter().all(|mark| mark.pipes == PIPES_OF));
         }
         Marks::open(dir.path()).unwrap().begin().unwrap();
         let fresh = Marks::open(dir.path()).unwrap().leftovers;
@@ -394,9 +427,15 @@ mod tests {
     #[test]
     fn a_torn_or_foreign_file_is_read_as_far_as_it_goes() {
         let (a, b) = (run(1), run(2));
-        let text = format!("{FORMAT} boot\nS {a} 1\nP {a} 1 77 1234\nrubbish\nS {b} 1");
+        let text = format!("{FORMAT} boot\nS {a} 1 5 6 pipes\nP {a} 1 77 1234\nrubbish\nS {b} 1");
         let read = parse(&text, "boot");
         assert!(read.same_boot);
+        assert_eq!(read.marks[0].pipes, [5, 6]);
+        // What was cut off tells of no pipes, and an older version told of none.
+        for torn in ["", " 5", " 5 6", " 5 6 pip"] {
+            let read = parse(&format!("{FORMAT} boot\nS {a} 1{torn}\n"), "boot");
+            assert_eq!((read.marks.len(), read.marks[0].pipes), (1, [0, 0]));
+        }
         assert_eq!(read.marks.len(), 1, "the last record has no end");
         for cut in 0..text.len() {
             let read = parse(&text[..cut], "boot");
@@ -419,7 +458,7 @@ mod tests {
             left.iter().map(|mark| mark.run).collect()
         };
         for second in 1..=3 {
-            marks.start(run(second), 1).unwrap();
+            marks.start(run(second), 1, PIPES_OF).unwrap();
             marks.leads(run(second), 1, LEADER);
         }
         marks.over(run(1), 1);
@@ -432,7 +471,7 @@ mod tests {
         marks.over(run(3), 1);
         marks.settled(run(3), 1);
         assert!(left().is_empty());
-        marks.start(run(3), 2).unwrap();
+        marks.start(run(3), 2, PIPES_OF).unwrap();
         assert_eq!(left(), [run(3)], "another attempt is another mark");
     }
 
@@ -455,12 +494,12 @@ mod tests {
     fn compaction_drops_what_is_settled_and_over_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
-        marks.start(run(0), 1).unwrap();
+        marks.start(run(0), 1, PIPES_OF).unwrap();
         marks.leads(run(0), 1, LEADER);
-        marks.start(run(-1), 1).unwrap();
+        marks.start(run(-1), 1, PIPES_OF).unwrap();
         marks.over(run(-1), 1);
         for second in 1..40_000 {
-            marks.start(run(second), 1).unwrap();
+            marks.start(run(second), 1, PIPES_OF).unwrap();
             marks.settled(run(second), 1);
             marks.over(run(second), 1);
         }

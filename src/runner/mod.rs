@@ -67,7 +67,7 @@ pub use output::{CapturedOutput, LeftOut, Stream};
 pub use stage::{STAGE, act as act_on_stage};
 pub use stage_orders::Stage;
 pub use successor::Successor;
-pub use tree::Leader;
+pub use tree::{Leader, Pipes};
 
 /// An attempt, by its run and number.
 type Key = (RunId, u32);

@@ -16,7 +16,7 @@ use super::environment::Environment;
 use super::hand_over::HandedAttempt;
 use super::redact::Secrets;
 use super::spawn::Image;
-use super::{Report, Shared, command, family, http, spawn};
+use super::{Report, Shared, command, family, http, spawn, tree};
 use crate::clock;
 use crate::job::{Action, AttemptEnd, Figures, Process};
 
@@ -184,7 +184,8 @@ fn process(
     let stdin = text.as_ref().map_or(shared.null.as_fd(), AsFd::as_fd);
     let (stdout, child_stdout) = pipe().map_err(CannotStart::Pipes)?;
     let (stderr, child_stderr) = pipe().map_err(CannotStart::Pipes)?;
-    let marked = shared.marks.start(launch.run, launch.attempt);
+    let pipes = [&stdout, &stderr].map(tree::pipe_of);
+    let marked = shared.marks.start(launch.run, launch.attempt, pipes);
     marked.map_err(CannotStart::Mark)?;
     let streams = [stdin, child_stdout.as_fd(), child_stderr.as_fd()];
     let (pid, at, place) = if process.terms.need_a_stage() {

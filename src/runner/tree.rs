@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,16 @@ pub struct Leader {
     pub pid: u32,
     /// When it started, in clock ticks since boot.
     pub start_ticks: u64,
+}
+
+/// The pipes that take what the processes of an attempt print, by their inodes, which are the same at
+/// both ends; 0 where there is none. The system gives a number again only after four thousand million
+/// others.
+pub type Pipes = [u64; 2];
+
+/// The inode of a pipe.
+pub(super) fn pipe_of(end: &OwnedFd) -> u64 {
+    rustix::fs::fstat(end).map_or(0, |status| status.st_ino)
 }
 
 /// What `/proc/PID/stat` says of a process.
@@ -109,7 +120,7 @@ pub(super) fn marked_as(pid: u32) -> Option<(String, String)> {
     Some((value(b"PUNCTUAL_RUN_ID=")?, value(b"PUNCTUAL_ATTEMPT=")?))
 }
 
-/// The pipes that a process prints to, by their inode.
+/// The pipes that a process prints to.
 pub(super) fn prints_to(pid: u32) -> impl Iterator<Item = u64> {
     [1, 2].into_iter().filter_map(move |fd| {
         let target = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;

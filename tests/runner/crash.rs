@@ -17,11 +17,13 @@ use crate::desk::{PATIENCE, alive_of, desk, launch, lives, new_run, numbers, she
 const DIR: &str = "PUNCTUAL_TEST_DAEMON_DIR";
 
 /// What the jobs of the daemon do: each prints the ids of processes that must not survive.
-const JOBS: [&str; 4] = [
+const JOBS: [&str; 5] = [
     "echo pid=$$ >>$OUT; exec sleep 1000",
     "trap '' TERM HUP; sleep 1000 & echo pid=$! >>$OUT; echo pid=$$ >>$OUT; wait",
     "(setsid sh -c 'echo pid=$$ >>$OUT; sleep 1000; :' &) ; exec sleep 1000",
     "env -i /bin/sh -c 'echo pid=$$ >>\"$1\"; exec /bin/sleep 1000' sh \"$OUT\" & exec sleep 1000",
+    // All that tells whose it is, is what it prints to.
+    "(env -i setsid /bin/sh -c 'echo pid=$$ >>\"$1\"; exec /bin/sleep 1000' sh \"$OUT\" &) ; exec sleep 1000",
 ];
 
 /// Not a test of its own: the daemon that [`next_start`] kills.
@@ -163,7 +165,7 @@ fn next_start() {
         let text = std::fs::read_to_string(dir.path().join("pids")).unwrap_or_default();
         numbers(&text, "pid")
     };
-    until("all processes to run", || pids().len() == 5);
+    until("all processes to run", || pids().len() == 6);
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     let pids = pids();
@@ -232,6 +234,7 @@ fn numbers_given_again() {
                 run,
                 attempt: 1,
                 leader: Some(leader),
+                pipes: [0, 0],
             })
             .into(),
     };

@@ -20,6 +20,7 @@ use super::attempt::{Live, Order};
 use super::cannot_start::CannotStart;
 use super::output::{Capture, Stream};
 use super::redact::Redactor;
+use super::tree::Pipes;
 use super::{Report, Shared, start};
 use crate::clock;
 use crate::job::{AttemptEnd, Expected, Figures, HttpCall, StopCause};
@@ -40,7 +41,9 @@ pub(super) fn prepare(
     let ready = Ready::of(call, launch, &shared.environment)?;
     let client = shared.http.get_or_init(Client::new).clone();
     let client = client.map_err(CannotStart::Client)?;
-    let marked = shared.marks.start(launch.run, launch.attempt);
+    let marked = shared
+        .marks
+        .start(launch.run, launch.attempt, Pipes::default());
     marked.map_err(CannotStart::Mark)?;
     Ok((ready, client))
 }
