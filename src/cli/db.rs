@@ -45,7 +45,8 @@ enum Task {
     Check,
     /// Gives the space of removed rows back to the file system
     ///
-    /// In steps of some milliseconds, so that nothing waits for it.
+    /// In steps of some milliseconds with pauses between them, so that the daemon's commits wait for
+    /// none but the present one.
     Vacuum,
 }
 
@@ -145,10 +146,19 @@ fn vacuum(ledger: &std::path::Path) -> Result<Told, StoreError> {
     })?;
     drop(progress);
     let (before, after) = (words::size(sizes.before), words::size(sizes.after));
+    let mut text = format!("{} had {before} and has {after} now.", ledger.display());
+    if sizes.to_come > 0 {
+        let more = words::size(sizes.to_come);
+        text += &format!(
+            " {more} of that are free and go when the daemon next puts its log into the file: \
+             by itself, with its commits."
+        );
+    }
     Ok(Told {
-        text: format!("{} had {before} and has {after} now.", ledger.display()),
+        text,
         json: json!({
             "ledger": ledger, "before_bytes": sizes.before, "after_bytes": sizes.after,
+            "to_come_bytes": sizes.to_come,
         }),
         exit: Exit::Done,
     })
