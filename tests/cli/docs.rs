@@ -177,6 +177,19 @@ fn every_route_is_described() {
 }
 
 #[test]
+fn every_trigger_that_runs_are_filtered_by_is_described() {
+    let page = std::fs::read_to_string(root().join("docs/api.md")).expect("it is there");
+    let (_, list) = page.split_once("`?trigger=` (").expect("it is described");
+    let (list, _) = list.split_once(')').expect("the list ends");
+    let named: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let there: Vec<&str> = punctual::job::Trigger::ALL
+        .iter()
+        .map(|trigger| trigger.as_str())
+        .collect();
+    assert_eq!(named, there);
+}
+
+#[test]
 fn every_metric_is_described_and_no_other() {
     let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("it is there");
     let (_, table) = page
