@@ -5,5 +5,6 @@
 mod check;
 mod commands;
 mod docs;
+mod import;
 mod next;
 mod simulate;
