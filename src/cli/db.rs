@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use super::{Exit, check};
+use super::{Exit, check, view};
 use crate::config::{self, Environment};
 use crate::store::{self, StoreError};
 use crate::words;
@@ -65,14 +65,15 @@ pub fn run(args: &Args) -> Exit {
     };
     match done {
         Ok(told) => {
-            let mut stdout = std::io::stdout().lock();
-            // Whoever closed the pipe has read enough; the exit code tells the rest.
-            let _ = if args.json {
-                writeln!(stdout, "{}", told.json)
+            let text = if args.json {
+                told.json.to_string()
             } else {
-                writeln!(stdout, "{}", told.text)
+                told.text
             };
-            told.exit
+            match view::print(&(text + "\n")) {
+                Exit::Done => told.exit,
+                unwritten => unwritten,
+            }
         }
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");

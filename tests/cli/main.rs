@@ -8,3 +8,4 @@ mod docs;
 mod import;
 mod next;
 mod simulate;
+mod written;
