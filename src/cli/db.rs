@@ -147,14 +147,18 @@ fn vacuum(ledger: &std::path::Path) -> Result<Told, StoreError> {
     })?;
     drop(progress);
     let (before, after) = (words::size(sizes.before), words::size(sizes.after));
-    let mut text = format!("{} had {before} and has {after} now.", ledger.display());
-    if sizes.to_come > 0 {
-        let more = words::size(sizes.to_come);
-        text += &format!(
-            " {more} of that are free and go when the daemon next puts its log into the file: \
-             by itself, with its commits."
-        );
-    }
+    let more = match sizes.to_come {
+        0 => String::new(),
+        bytes => format!(
+            " {} of that are free and go when the daemon next puts its log into the file: by itself, \
+             with its commits.",
+            words::size(bytes)
+        ),
+    };
+    let text = format!(
+        "{} had {before} and has {after} now.{more}",
+        ledger.display()
+    );
     Ok(Told {
         text,
         json: json!({

@@ -7,7 +7,8 @@ use std::path::Path;
 use punctual::job::{Figures, Status, Write};
 use punctual::runner::CapturedOutput;
 use punctual::store::{
-    AuditScope, Ledger, Reader, Retention, RunFilter, StoreError, Watch, check, newest_ledger,
+    AuditScope, Ledger, Reader, Retention, RunFilter, StoreError, Watch, backup, check,
+    newest_ledger, vacuum,
 };
 use tempfile::TempDir;
 
@@ -306,6 +307,13 @@ async fn a_ledger_of_each_format_there_was_opens_with_all_its_rows() {
         ledger_of_format(format, &path);
         let (columns, before) = all_rows(&path, None);
         assert!(before.len() > 30, "{format}: {before:?}");
+
+        // Its care needs no daemon of this version first.
+        let copy = folder.path().join("copy.db");
+        assert_eq!(check(&path).unwrap().problems, [""; 0], "{format}");
+        backup(&path, &copy).unwrap();
+        vacuum(&path, &mut |_, _| {}).unwrap();
+        assert_eq!(all_rows(&copy, None), (columns.clone(), before.clone()));
 
         let (ledger, recovered) = Ledger::open(&path, Retention::default()).unwrap();
         let reader = ledger.reader();

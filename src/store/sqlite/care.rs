@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::open::{Place, for_care, read_only};
+use super::open::{Place, for_care, read_pages};
 use super::{is_damage, while_doing};
 use crate::clock;
 use crate::store::{CheckReport, StoreError, Vacuumed};
@@ -31,7 +31,7 @@ const INCREMENTAL: i64 = 2;
 /// Writes the ledger as it is at this moment into a new file that only its owner may read, and looks
 /// whether that is sound. Returns its size in bytes.
 pub(in crate::store) fn backup(path: &Path, copy: &Path) -> Result<u64, StoreError> {
-    let source = read_only(path)?;
+    let source = read_pages(path)?;
     let file_error = |source| StoreError::File {
         path: copy.to_path_buf(),
         source,
@@ -77,7 +77,7 @@ fn write_copy(source: &Connection, copy: &Path, file: &File) -> Result<u64, Stor
 
 /// Reads every page of a ledger and says what is wrong.
 pub(in crate::store) fn check(path: &Path) -> Result<CheckReport, StoreError> {
-    let connection = read_only(path)?;
+    let connection = read_pages(path)?;
     match problems(&connection) {
         Ok(problems) => Ok(CheckReport { problems }),
         Err(error) if is_damage(&error) => Ok(CheckReport {
