@@ -234,14 +234,14 @@ fn every_metric_is_described_and_no_other() {
     }
 }
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .canonicalize()
         .expect("the project is there")
 }
 
 /// All documents, with their paths from the root.
-fn documents() -> Vec<(String, String)> {
+pub fn documents() -> Vec<(String, String)> {
     let mut paths = vec![
         "README.md".to_owned(),
         "CHANGELOG.md".to_owned(),
@@ -349,7 +349,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// The targets of `[text](target)`, outside of fenced blocks.
-fn links(text: &str) -> Vec<String> {
+pub fn links(text: &str) -> Vec<String> {
     let outside = text.split("```").step_by(2);
     outside
         .flat_map(|text| text.split("](").skip(1))

@@ -7,5 +7,6 @@ mod commands;
 mod docs;
 mod import;
 mod next;
+mod package;
 mod simulate;
 mod written;
