@@ -40,9 +40,9 @@ const KNOWN_PATHS: [&str; 30] = [
 ];
 
 /// A fenced block: its language and its lines.
-struct Block {
-    language: String,
-    lines: Vec<String>,
+pub struct Block {
+    pub language: String,
+    pub lines: Vec<String>,
 }
 
 #[test]
@@ -266,7 +266,7 @@ pub fn documents() -> Vec<(String, String)> {
         .collect()
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+pub fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in text.lines() {

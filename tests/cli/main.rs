@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod docs;
 mod import;
+mod manual;
 mod next;
 mod package;
 mod simulate;
