@@ -1,6 +1,6 @@
 //! `punctual completions`
 
-use clap::{Command, CommandFactory};
+use clap::{Command as Program, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Cli, Exit, view};
@@ -22,9 +22,9 @@ pub fn run(args: &Args) -> Exit {
 }
 
 /// The commands without those that are hidden, which clap would offer all the same.
-fn for_people() -> Command {
+fn for_people() -> Program {
     let all = Cli::command();
-    let program = Command::new("punctual")
+    let program = Program::new("punctual")
         .version(env!("CARGO_PKG_VERSION"))
         .args(all.get_arguments().cloned());
     let shown = all
