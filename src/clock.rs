@@ -40,6 +40,12 @@ pub async fn elapse(span: Duration) {
     tokio::time::sleep(span).await;
 }
 
+/// Holds this thread for a span, so that others get their turn. For commands alone: the daemon's
+/// threads have work meanwhile.
+pub fn hold(span: Duration) {
+    std::thread::sleep(span);
+}
+
 /// Waits until the wall clock shows `instant`, and returns what it shows then.
 ///
 /// Steps of the wall clock and suspends are noticed within a second, because no single wait is

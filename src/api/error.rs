@@ -322,4 +322,28 @@ mod tests {
         assert!(body["detail"].as_str().unwrap().contains("x\"y"));
         assert!(body["title"].is_string());
     }
+
+    #[test]
+    fn the_manual_lists_every_problem_and_no_other() {
+        let page = include_str!("../../docs/api.md");
+        let (_, table) = page.split_once("\n## Errors\n").unwrap();
+        let (table, _) = table.split_once("\n## ").unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| "));
+        let rows = rows.filter_map(|row| {
+            let mut cells = row.split(" | ");
+            let status: u16 = cells.next()?.trim_start_matches("| ").parse().ok()?;
+            // What is in parentheses names headers.
+            let slugs = cells.next()?.split(" (").next()?;
+            let slugs = slugs.split('`').skip(1).step_by(2).map(str::to_owned);
+            Some(slugs.map(move |slug| (status, slug)).collect::<Vec<_>>())
+        });
+        let mut told: Vec<_> = rows.flatten().collect();
+        let mut there: Vec<_> = Kind::ALL
+            .map(Kind::facts)
+            .map(|(status, slug, _)| (status.as_u16(), slug.to_owned()))
+            .into();
+        told.sort();
+        there.sort();
+        assert_eq!(told, there);
+    }
 }

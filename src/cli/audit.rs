@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::client::{Client, ClientError, Connect, Query};
 use super::words::counted;
-use super::{Exit, instant};
+use super::{Exit, instant, view};
 use crate::api::wire::{Audit, AuditProblem};
 use crate::job::JobName;
 
@@ -39,12 +39,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Exit {
     match ask(args) {
         Ok(audit) => {
-            // Whoever closed the pipe has read enough; the exit code tells the rest.
-            let _ = show(args, &audit, &mut std::io::stdout().lock());
-            if audit.clean {
-                Exit::Done
-            } else {
-                Exit::Failed
+            let mut stdout = std::io::stdout().lock();
+            let shown = show(args, &audit, &mut stdout).and_then(|()| stdout.flush());
+            match view::written(&shown) {
+                Exit::Done if !audit.clean => Exit::Failed,
+                exit => exit,
             }
         }
         Err(error) => error.report(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::Exit;
+use super::{Exit, view};
 use crate::clock;
 use crate::config::outlook::{self, Warning};
 use crate::config::{self, Config, Environment, LocatedProblem, Report, Style};
@@ -65,16 +65,12 @@ pub fn run(args: &Args) -> Exit {
     let found = config::locate(args.config.as_deref(), &environment);
     let path = found.as_ref().ok().cloned();
     let loaded = found.and_then(|path| config::load(&path, &environment));
-    // Whoever closed the pipe has read enough.
     match loaded {
-        Ok(config) => {
-            let _ = accepted(args, path, &config);
-            Exit::Done
-        }
-        Err(report) => {
-            let _ = refused(args, path, &report);
-            Exit::Usage
-        }
+        Ok(config) => view::written(&accepted(args, path, &config)),
+        Err(report) => match view::written(&refused(args, path, &report)) {
+            Exit::Done => Exit::Usage,
+            unwritten => unwritten,
+        },
     }
 }
 
@@ -89,7 +85,9 @@ fn refused(args: &Args, path: Option<PathBuf>, report: &Report) -> std::io::Resu
         };
         return print_json(&answer);
     }
-    tell(report)
+    // Without standard error there is nobody to tell; the exit code says it.
+    let _ = tell(report);
+    Ok(())
 }
 
 /// Says on standard error all that is wrong with a configuration.
@@ -129,9 +127,15 @@ fn accepted(args: &Args, path: Option<PathBuf>, config: &Config) -> std::io::Res
         });
     }
     print_table(&jobs, args.next)?;
+    // Whoever closed standard error does not want to know.
+    let _ = warn(config, &ahead);
+    Ok(())
+}
+
+fn warn(config: &Config, ahead: &[Warning]) -> std::io::Result<()> {
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{}", config.warnings.render(style()))?;
-    for warning in &ahead {
+    for warning in ahead {
         match &warning.job {
             Some(job) => writeln!(stderr, "warning: job `{job}`: {}", warning.message)?,
             None => writeln!(stderr, "warning: {}", warning.message)?,
@@ -143,7 +147,8 @@ fn accepted(args: &Args, path: Option<PathBuf>, config: &Config) -> std::io::Res
 fn print_json(answer: &Answer) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, answer)?;
-    writeln!(stdout)
+    writeln!(stdout)?;
+    stdout.flush()
 }
 
 /// Colours only for a person at a terminal who has not said no (no-color.org).

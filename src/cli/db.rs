@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use super::{Exit, check};
+use super::{Exit, check, view};
 use crate::config::{self, Environment};
 use crate::store::{self, StoreError};
 use crate::words;
@@ -45,7 +45,8 @@ enum Task {
     Check,
     /// Gives the space of removed rows back to the file system
     ///
-    /// In steps of some milliseconds, so that nothing waits for it.
+    /// In steps of some milliseconds with pauses between them, so that the daemon's commits wait for
+    /// none but the present one.
     Vacuum,
 }
 
@@ -64,14 +65,15 @@ pub fn run(args: &Args) -> Exit {
     };
     match done {
         Ok(told) => {
-            let mut stdout = std::io::stdout().lock();
-            // Whoever closed the pipe has read enough; the exit code tells the rest.
-            let _ = if args.json {
-                writeln!(stdout, "{}", told.json)
+            let text = if args.json {
+                told.json.to_string()
             } else {
-                writeln!(stdout, "{}", told.text)
+                told.text
             };
-            told.exit
+            match view::print(&(text + "\n")) {
+                Exit::Done => told.exit,
+                unwritten => unwritten,
+            }
         }
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");
@@ -145,10 +147,23 @@ fn vacuum(ledger: &std::path::Path) -> Result<Told, StoreError> {
     })?;
     drop(progress);
     let (before, after) = (words::size(sizes.before), words::size(sizes.after));
+    let more = match sizes.to_come {
+        0 => String::new(),
+        bytes => format!(
+            " {} of that are free and go when the daemon next puts its log into the file: by itself, \
+             with its commits.",
+            words::size(bytes)
+        ),
+    };
+    let text = format!(
+        "{} had {before} and has {after} now.{more}",
+        ledger.display()
+    );
     Ok(Told {
-        text: format!("{} had {before} and has {after} now.", ledger.display()),
+        text,
         json: json!({
             "ledger": ledger, "before_bytes": sizes.before, "after_bytes": sizes.after,
+            "to_come_bytes": sizes.to_come,
         }),
         exit: Exit::Done,
     })

@@ -139,6 +139,15 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
     }
 }
 
+/// Whether the program has a command of these words, the first of them its own name; nothing is run. For
+/// the test of the manual.
+pub fn understands(words: &[String]) -> Result<(), clap::Error> {
+    match Cli::try_parse_from(words) {
+        Err(answer) if answer.use_stderr() => Err(answer),
+        _ => Ok(()),
+    }
+}
+
 /// Prepares this process for a job; the runner started it under that name. It comes back only when
 /// that failed.
 fn stage() -> Exit {

@@ -1,13 +1,12 @@
 //! `punctual next`
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use serde::Serialize;
 
-use super::Exit;
+use super::{Exit, view};
 use crate::clock;
 use crate::schedule::{Rule, Schedule, ScheduleSpec, parse_duration};
 
@@ -76,11 +75,7 @@ struct Answer {
 /// Runs the command.
 pub fn run(args: &Args) -> Exit {
     match answer(args) {
-        // Whoever closed the pipe has read enough; nobody is left to tell anything.
-        Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => Exit::Done,
-            Err(_) => Exit::Failed,
-        },
+        Ok(text) => view::print(&text),
         Err(sentence) => {
             eprintln!("error: {sentence}");
             Exit::Usage

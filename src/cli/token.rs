@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::Exit;
+use super::{Exit, view};
 use crate::config::{self, LocatedProblem, Role};
 use crate::token;
 
@@ -59,8 +59,11 @@ pub fn run(args: &Args) -> Exit {
     match make(args) {
         Ok(answer) => match tell(&answer, args.json) {
             Ok(()) => Exit::Done,
-            // Whoever closed the pipe does not want it; the token is of no use without the config.
-            Err(_) => Exit::Failed,
+            // Nobody has the token, even where whoever closed the pipe is told nothing.
+            end @ Err(_) => {
+                view::written(&end);
+                Exit::Failed
+            }
         },
         Err(Trouble::NoRandom(why)) => {
             eprintln!("error: the system gives no random numbers: {why}; try again");
@@ -98,12 +101,14 @@ fn make(args: &New) -> Result<Answer, Trouble> {
 fn tell(answer: &Answer, json: bool) -> io::Result<()> {
     if json {
         let text = serde_json::to_string(answer)?;
-        return writeln!(io::stdout(), "{text}");
+        return view::write(&format!("{text}\n"));
     }
-    writeln!(io::stdout(), "{}", answer.token)?;
-    writeln!(
+    view::write(&format!("{}\n", answer.token))?;
+    // The token is out; if nobody reads this, its hash can be had of it.
+    let _ = writeln!(
         io::stderr(),
         "\nThe token above is shown this once. For the config, then `punctual reload`:\n\n{}",
         answer.config
-    )
+    );
+    Ok(())
 }

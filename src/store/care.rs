@@ -11,6 +11,8 @@ pub struct Vacuumed {
     pub before: u64,
     /// Its size after.
     pub after: u64,
+    /// How much of that it gives back as soon as nobody reads what the ledger was before.
+    pub to_come: u64,
 }
 
 /// Copies the ledger at `path`, as it is at this moment, into the new file `copy`, mode 0600, and

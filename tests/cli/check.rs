@@ -368,3 +368,17 @@ fn a_user_that_is_not_there_is_told_with_its_place() {
         assert!(said.contains(sentence) && said.contains(place), "{said}");
     }
 }
+
+#[test]
+fn configs_of_earlier_versions_are_still_valid() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/configs");
+    let files = fs::read_dir(folder).expect("there are configs");
+    let mut versions = Vec::new();
+    for file in files.map(|file| file.expect("the folder is read").path()) {
+        let output = check(&["--config", file.to_str().expect("a plain name")]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).contains("it has 7 jobs"), "{file:?}");
+        versions.push(file.file_stem().expect("it has a name").to_owned());
+    }
+    assert!(versions.contains(&"0.1.0".into()), "{versions:?}");
+}

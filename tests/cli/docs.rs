@@ -40,9 +40,9 @@ const KNOWN_PATHS: [&str; 30] = [
 ];
 
 /// A fenced block: its language and its lines.
-struct Block {
-    language: String,
-    lines: Vec<String>,
+pub struct Block {
+    pub language: String,
+    pub lines: Vec<String>,
 }
 
 #[test]
@@ -177,6 +177,19 @@ fn every_route_is_described() {
 }
 
 #[test]
+fn every_trigger_that_runs_are_filtered_by_is_described() {
+    let page = std::fs::read_to_string(root().join("docs/api.md")).expect("it is there");
+    let (_, list) = page.split_once("`?trigger=` (").expect("it is described");
+    let (list, _) = list.split_once(')').expect("the list ends");
+    let named: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let there: Vec<&str> = punctual::job::Trigger::ALL
+        .iter()
+        .map(|trigger| trigger.as_str())
+        .collect();
+    assert_eq!(named, there);
+}
+
+#[test]
 fn every_metric_is_described_and_no_other() {
     let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("it is there");
     let (_, table) = page
@@ -221,14 +234,14 @@ fn every_metric_is_described_and_no_other() {
     }
 }
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .canonicalize()
         .expect("the project is there")
 }
 
 /// All documents, with their paths from the root.
-fn documents() -> Vec<(String, String)> {
+pub fn documents() -> Vec<(String, String)> {
     let mut paths = vec![
         "README.md".to_owned(),
         "CHANGELOG.md".to_owned(),
@@ -253,7 +266,7 @@ fn documents() -> Vec<(String, String)> {
         .collect()
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+pub fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in text.lines() {
@@ -336,7 +349,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// The targets of `[text](target)`, outside of fenced blocks.
-fn links(text: &str) -> Vec<String> {
+pub fn links(text: &str) -> Vec<String> {
     let outside = text.split("```").step_by(2);
     outside
         .flat_map(|text| text.split("](").skip(1))

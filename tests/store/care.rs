@@ -1,12 +1,14 @@
 //! Copies, checks and space given back, beside a daemon's ledger that goes on being written.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use punctual::job::{Status, Write};
 use punctual::store::{Reader, Retention, RunFilter, StoreError, backup, check, vacuum};
 use tempfile::TempDir;
 
-use crate::home::{Home, refused, t};
+use crate::home::{Home, refused, t, until};
 use crate::rows::fire;
 
 fn fires(from: i64, count: i64) -> Vec<Write> {
@@ -94,7 +96,11 @@ async fn a_damaged_ledger_is_told_and_not_copied() {
 
 #[tokio::test]
 async fn space_is_given_back_beside_a_writing_ledger() {
-    let home = Home::new();
+    // Nothing is removed but by the statement below.
+    let home = Home::with(Retention {
+        max_runs_per_job: 1_000_000,
+        ..Retention::default()
+    });
     home.write(fires(0, 20_000)).await;
     home.vandalise("DELETE FROM runs WHERE scheduled_at % 10000000 <> 0");
     let path = home.path();
@@ -112,6 +118,67 @@ async fn space_is_given_back_beside_a_writing_ledger() {
     let path = home.path();
     assert_eq!(check(&path).unwrap().problems, [""; 0]);
     assert_eq!(home.runs(RunFilter::default()).await.len(), 2_000 + 20);
+}
+
+/// Free pages between used ones, so that giving them back moves pages about: so many.
+fn punch_holes(home: &Home, holes: u32) {
+    home.vandalise(&format!(
+        "CREATE TABLE filler (x); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {holes} * 2) \
+         INSERT INTO filler SELECT zeroblob(4000) FROM n; \
+         DELETE FROM filler WHERE rowid % 2 = 0; \
+         PRAGMA wal_checkpoint(TRUNCATE)"
+    ));
+}
+
+#[tokio::test]
+async fn a_write_is_let_in_between_the_steps() {
+    let home = Home::new();
+    punch_holes(&home, 20_000);
+    let steps = Arc::new(AtomicUsize::new(0));
+    let (path, counted) = (home.path(), Arc::clone(&steps));
+    let giving = tokio::task::spawn_blocking(move || {
+        vacuum(&path, &mut |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+    });
+    until("the first step", || steps.load(Ordering::SeqCst) > 0).await;
+    let (mut written, mut most) = (0, 0);
+    while !giving.is_finished() {
+        let before = steps.load(Ordering::SeqCst);
+        home.write(fires(written, 1)).await;
+        written += 1;
+        most = most.max(steps.load(Ordering::SeqCst) - before);
+    }
+    let sizes = giving.await.unwrap().unwrap();
+    let steps = steps.load(Ordering::SeqCst);
+    assert!(steps > 60, "only {steps} steps");
+    assert!(most <= 5, "{most} of {steps} steps went before one write");
+    assert!(
+        sizes.after - sizes.to_come < sizes.before * 2 / 3,
+        "{sizes:?}"
+    );
+    let found = check(&home.path()).unwrap().problems;
+    assert_eq!(found, [""; 0]);
+}
+
+#[tokio::test]
+async fn space_that_a_reader_keeps_is_said_to_come() {
+    let home = Home::new();
+    punch_holes(&home, 200);
+    let reading = rusqlite::Connection::open(home.path()).unwrap();
+    reading
+        .execute_batch("BEGIN; SELECT count(*) FROM filler")
+        .unwrap();
+    home.write(fires(0, 1)).await;
+    let path = home.path();
+    let given = tokio::task::spawn_blocking(move || vacuum(&path, &mut |_, _| {}));
+    let kept = given.await.unwrap().unwrap();
+    assert!(kept.to_come >= 200 * 4096, "{kept:?}");
+    drop(reading);
+    let free = vacuum(&home.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(free.to_come, 0, "{free:?}");
+    assert_eq!(free.after, kept.after - kept.to_come);
 }
 
 #[tokio::test]

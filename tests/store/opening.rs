@@ -1,10 +1,15 @@
 //! Whose a ledger is, who may read it, and when it is refused.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use punctual::job::{Figures, Status, Write};
-use punctual::store::{Ledger, Reader, Retention, RunFilter, StoreError, check};
+use punctual::runner::CapturedOutput;
+use punctual::store::{
+    AuditScope, Ledger, Reader, Retention, RunFilter, StoreError, Watch, backup, check,
+    newest_ledger, vacuum,
+};
 use tempfile::TempDir;
 
 use crate::home::{Home, child_folder, in_child, refused, t, vandalise};
@@ -253,6 +258,129 @@ async fn a_ledger_of_the_first_format_is_brought_up_to_date_with_all_that_is_in_
         (Some(1), Figures::default())
     );
     drop(ledger);
+}
+
+/// The ledgers of earlier versions, by format: text that tests/fixtures/ledgers/make.py wrote once.
+fn ledger_of_format(format: i64, path: &Path) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ledgers");
+    let file = fixtures.join(format!("format-{format}.sql"));
+    let text = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; see CONTRIBUTING.md", file.display()));
+    vandalise(path, &text);
+}
+
+/// Every value of every row of every table: of these columns alone, if any are given.
+fn all_rows(
+    path: &Path,
+    columns: Option<&BTreeMap<String, Vec<String>>>,
+) -> (BTreeMap<String, Vec<String>>, Vec<String>) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let names = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    let columns = columns.cloned().unwrap_or_else(|| {
+        let tables = names("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+        let columns = tables.into_iter().map(|table| {
+            let columns = names(&format!("SELECT name FROM pragma_table_info('{table}')"));
+            (table, columns)
+        });
+        columns.collect()
+    });
+    let mut rows = Vec::new();
+    for (table, columns) in &columns {
+        let values = columns.iter().map(|column| format!("quote({column})"));
+        let values = values.collect::<Vec<_>>().join(" || ' ' || ");
+        rows.extend(names(&format!(
+            "SELECT '{table} ' || {values} FROM {table} ORDER BY 1"
+        )));
+    }
+    (columns, rows)
+}
+
+#[tokio::test]
+async fn a_ledger_of_each_format_there_was_opens_with_all_its_rows() {
+    for format in 1..=newest_ledger() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("ledger.db");
+        ledger_of_format(format, &path);
+        let (columns, before) = all_rows(&path, None);
+        assert!(before.len() > 30, "{format}: {before:?}");
+
+        // Its care needs no daemon of this version first.
+        let copy = folder.path().join("copy.db");
+        assert_eq!(check(&path).unwrap().problems, [""; 0], "{format}");
+        backup(&path, &copy).unwrap();
+        vacuum(&path, &mut |_, _| {}).unwrap();
+        assert_eq!(all_rows(&copy, None), (columns.clone(), before.clone()));
+
+        let (ledger, recovered) = Ledger::open(&path, Retention::default()).unwrap();
+        let reader = ledger.reader();
+        let listed = reader.runs(RunFilter::default(), None, 99).await.unwrap();
+        let mut runs = listed.items;
+        for &status in Status::ALL {
+            let filter = RunFilter {
+                status: Some(status),
+                ..RunFilter::default()
+            };
+            let page = reader.runs(filter, None, 99).await.unwrap();
+            assert!(!page.items.is_empty(), "{format}: no run is {status}");
+            runs.extend(page.items);
+        }
+        runs.sort_by_key(|run| run.id);
+        runs.dedup_by_key(|run| run.id);
+        assert_eq!(runs.len(), 13, "{format}");
+        let mut printed = 0;
+        for run in &runs {
+            for attempt in reader.attempts(run.id).await.unwrap() {
+                let figures = attempt.finished_at.is_some() && format >= 4;
+                assert_eq!(attempt.figures.cpu_usec.is_some(), figures, "{format}");
+                let kept = reader.output(run.id, Some(attempt.number)).await.unwrap();
+                if let Some(kept) = kept {
+                    CapturedOutput::from_parts(kept.bytes, &kept.segments).unwrap();
+                    printed += 1;
+                }
+            }
+        }
+        assert_eq!(printed, 3, "{format}");
+
+        assert!(recovered.scheduler_paused);
+        let live: Vec<Status> = recovered.live.iter().map(|run| run.status).collect();
+        // What a shutdown left is for the next life to decide, too.
+        assert_eq!(live.len(), 4, "{format}: {live:?}");
+        let report = &recovered.flags["report"];
+        assert_eq!(report.pause_reason.as_deref(), Some("the printer's away"));
+        let seen = recovered.flags["sync"].seen.len();
+        assert_eq!(seen, usize::from(format >= 2), "{format}");
+        assert_eq!(recovered.schedules.len(), 2, "{format}");
+        let history = reader.schedule_history(crate::home::name("report")).await;
+        assert_eq!(history.unwrap().len(), 2, "{format}");
+
+        let scope = AuditScope {
+            job: None,
+            since: None,
+            now: "2026-05-28T23:00:00Z".parse().unwrap(),
+            watch: Watch::Down,
+        };
+        let audit = reader.audit(scope).await.unwrap();
+        assert!(audit.is_clean(), "{format}: {:?}", audit.problems);
+        assert_eq!((audit.jobs_checked, audit.instants_checked), (2, 14));
+
+        drop(reader);
+        ledger
+            .close(std::time::Duration::from_mins(1))
+            .await
+            .unwrap();
+        let (_, after) = all_rows(&path, Some(&columns));
+        assert_eq!(after, before, "{format}: rows are as they were");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let now: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        assert_eq!(now, newest_ledger());
+        assert_eq!(check(&path).unwrap().problems, [""; 0]);
+    }
 }
 
 #[tokio::test]

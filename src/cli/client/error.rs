@@ -58,6 +58,9 @@ pub(in crate::cli) enum ClientError {
 /// An answer that is an error: an RFC 9457 problem, as far as it is shown.
 #[derive(Debug, Deserialize)]
 pub(in crate::cli) struct Refused {
+    /// What kind of problem it is.
+    #[serde(rename = "type", default)]
+    kind: String,
     /// What happened and what to do.
     pub detail: String,
     /// The status of the answer.
@@ -113,6 +116,7 @@ impl ClientError {
     /// The daemon has trouble in the middle of a stream.
     pub(in crate::cli) fn trouble(detail: String) -> Self {
         Self::Refused(Refused {
+            kind: String::new(),
             detail,
             status: StatusCode::INTERNAL_SERVER_ERROR,
             body: String::new(),
@@ -142,6 +146,24 @@ impl ClientError {
     }
 }
 
+/// Advice that the API gives to whoever sends requests, as advice to whoever types commands.
+fn in_commands(kind: &str, detail: String) -> String {
+    let (api, commands) = match kind.strip_prefix("urn:punctual:problem:") {
+        Some("unknown-job") => ("; GET ", "`punctual jobs` lists the jobs"),
+        Some("unknown-run") => ("; GET ", "`punctual runs` lists the runs"),
+        Some("unauthorised") => (
+            "; send `Authorization: ",
+            "name the file of a token of [[server.tokens]] with --token-file, or put the token into \
+             $PUNCTUAL_TOKEN; on the Unix socket, root and the daemon's user need none",
+        ),
+        _ => return detail,
+    };
+    match detail.split_once(api) {
+        Some((what, _)) => format!("{what}; {commands}"),
+        None => detail,
+    }
+}
+
 /// What a status that is no success, with this body, comes to.
 pub(super) fn of_answer(status: StatusCode, body: &[u8], place: String) -> ClientError {
     let Ok(mut refused) = serde_json::from_slice::<Refused>(body) else {
@@ -150,6 +172,7 @@ pub(super) fn of_answer(status: StatusCode, body: &[u8], place: String) -> Clien
             why: format!("status {status} without a problem in it"),
         };
     };
+    refused.detail = in_commands(&refused.kind, refused.detail);
     refused.status = status;
     refused.body = String::from_utf8_lossy(body).into_owned();
     match status {
@@ -182,6 +205,20 @@ mod tests {
             assert_eq!(error.to_string(), "send a token");
         }
         assert!(matches!(judged(502, "<html>"), ClientError::Garbled { .. }));
+    }
+
+    #[test]
+    fn advice_is_about_commands() {
+        let job = in_commands(
+            "urn:punctual:problem:unknown-job",
+            "there is no job x; GET /api/v1/jobs lists the jobs".to_owned(),
+        );
+        assert_eq!(job, "there is no job x; `punctual jobs` lists the jobs");
+        let other = "its pool is full; GET up".to_owned();
+        assert_eq!(in_commands("urn:punctual:problem:x", other.clone()), other);
+        let untold = "there is no job x".to_owned();
+        let kind = "urn:punctual:problem:unknown-job";
+        assert_eq!(in_commands(kind, untold.clone()), untold);
     }
 
     #[test]

@@ -73,10 +73,37 @@ const DIFFERENCES: &str = "\
 # - Jobs start in the daemon's folder, not in the user's home (working_dir).
 ";
 
-/// Takes a crontab over.
-pub(super) fn import(text: &str, source: &str, form: Form) -> Imported {
+/// What is so as well where the crontab was a user's.
+const OTHER_USER: &str = "\
+# - Jobs run as the user that the daemon runs as, and not as the owner of the crontab: under a daemon that
+#   runs as root, write that owner to each job, or to [defaults] (user).
+";
+
+/// The first word behind the fields that say when, where that is one of those that `known` tells on all
+/// lines that there are.
+pub(super) fn all_name<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Option<&'t str> {
+    let mut words = text
+        .lines()
+        .filter_map(|written| match line::parse(written) {
+            Line::Job { rest, .. } => Some(line::word(rest).0),
+            _ => None,
+        });
+    let first = words.next().filter(|word| known(word))?;
+    words
+        .all(|word| word == first || known(word))
+        .then_some(first)
+}
+
+/// Takes a crontab over; `accepted` says why the configuration cannot hold a table.
+pub(super) fn import(
+    text: &str,
+    source: &str,
+    form: Form,
+    accepted: &dyn Fn(&str) -> Result<(), String>,
+) -> Imported {
     let mut import = Import {
         form,
+        accepted,
         settings: BTreeMap::new(),
         names: Names::default(),
         out: Imported::default(),
@@ -87,6 +114,9 @@ pub(super) fn import(text: &str, source: &str, form: Form) -> Imported {
     };
     import.say(&format!("# Taken over from {source}, as a crontab {kind}."));
     import.out.toml.push_str(DIFFERENCES);
+    if form == Form::User {
+        import.out.toml.push_str(OTHER_USER);
+    }
     import.say("");
     for (written, number) in text.lines().zip(1..) {
         import.line(written, number);
@@ -94,15 +124,16 @@ pub(super) fn import(text: &str, source: &str, form: Form) -> Imported {
     import.out
 }
 
-struct Import {
+struct Import<'i> {
     form: Form,
+    accepted: &'i dyn Fn(&str) -> Result<(), String>,
     /// Variables that hold for the lines below them.
     settings: BTreeMap<String, String>,
     names: Names,
     out: Imported,
 }
 
-impl Import {
+impl Import<'_> {
     /// Adds a line that is empty or a comment. TOML has no control characters there.
     fn say(&mut self, line: &str) {
         let plain = |c: char| {
@@ -135,10 +166,19 @@ impl Import {
             Line::Blank => self.say(""),
             Line::Comment(comment) => self.say(comment),
             Line::Setting { name, value } => self.setting(name, value, number),
-            Line::Job { when, rest } => match self.job(&when, rest, number) {
-                Ok(table) => self.out.toml.push_str(&table),
-                Err(why) => self.leave(written, number, &why),
-            },
+            Line::Job { when, rest } => {
+                let mut names = self.names.clone();
+                match self.job(&when, rest, &mut names) {
+                    Ok(table) => {
+                        self.names = names;
+                        if when == When::Reboot {
+                            self.at_reboot(number);
+                        }
+                        self.out.toml.push_str(&table);
+                    }
+                    Err(why) => self.leave(written, number, &why),
+                }
+            }
             Line::Short => {
                 let why = "it has too few fields, or no command";
                 self.leave(written, number, why);
@@ -171,8 +211,17 @@ impl Import {
         }
     }
 
+    fn at_reboot(&mut self, number: usize) {
+        let text = "@reboot: it runs at each start of the daemon, not only of the machine";
+        self.note(number, text);
+        if self.settings.contains_key("RANDOM_DELAY") {
+            let text = "RANDOM_DELAY does not hold for this job: it starts with the daemon at once";
+            self.note(number, text);
+        }
+    }
+
     /// The table of a job.
-    fn job(&mut self, when: &When<'_>, rest: &str, number: usize) -> Result<String, String> {
+    fn job(&self, when: &When<'_>, rest: &str, names: &mut Names) -> Result<String, String> {
         let (user, rest) = match self.form {
             Form::User => (None, rest),
             Form::System => {
@@ -187,18 +236,16 @@ impl Import {
         }
         let zone = self.settings.get("CRON_TZ").map(String::as_str);
         let schedule = schedule(when, zone)?;
-        if *when == When::Reboot {
-            let text = "@reboot: it runs at each start of the daemon, not only of the machine";
-            self.note(number, text);
-        }
-        let mut table = format!("[jobs.{}]\n{schedule}\n", self.names.after(command));
+        // What no clock makes run has neither a zone nor a delay.
+        let by_clock = *when != When::Reboot;
+        let mut table = format!("[jobs.{}]\n{schedule}\n", names.after(command));
         let mut key = |name: &str, value: &str| {
             writeln!(table, "{name} = {value}").expect("writing to a string does not fail");
         };
-        if let Some(zone) = self.settings.get("CRON_TZ") {
+        if let Some(zone) = self.settings.get("CRON_TZ").filter(|_| by_clock) {
             key("timezone", &quoted(zone));
         }
-        if let Some(minutes) = self.settings.get("RANDOM_DELAY") {
+        if let Some(minutes) = self.settings.get("RANDOM_DELAY").filter(|_| by_clock) {
             let minutes: u16 = minutes
                 .parse()
                 .map_err(|_| format!("RANDOM_DELAY above is no number of minutes: {minutes:?}"))?;
@@ -238,6 +285,7 @@ impl Import {
             key("env", &format!("{{ {} }}", kept.join(", ")));
         }
         table.push('\n');
+        (self.accepted)(&table).map_err(|why| format!("with the settings above it: {why}"))?;
         Ok(table)
     }
 }
@@ -273,8 +321,17 @@ mod tests {
     use super::*;
     use crate::config::{self, Environment};
 
+    fn judged(table: &str) -> Result<(), String> {
+        let environment = Environment {
+            euid: 0,
+            may_change_ids: true,
+            ..Environment::of_process()
+        };
+        super::super::accepted(table, &environment)
+    }
+
     fn taken(text: &str, form: Form) -> Imported {
-        let imported = import(text, "there", form);
+        let imported = import(text, "there", form, &judged);
         let environment = Environment::of_process();
         if let Err(report) = config::parse(Path::new("/x"), &imported.toml, &environment) {
             panic!("{}\n{:#?}", imported.toml, report.problems());
@@ -314,7 +371,7 @@ mod tests {
     #[test]
     fn a_systems_crontab_names_users() {
         let line = "17 * * * * root cd / && run-parts /etc/cron.hourly\n";
-        let system = import(line, "there", Form::System).toml;
+        let system = import(line, "there", Form::System, &judged).toml;
         assert!(system.contains("user = \"root\""), "{system}");
         assert!(system.contains("shell = \"cd / && run-parts /etc/cron.hourly\""));
         let user = taken(line, Form::User).toml;
@@ -378,9 +435,63 @@ mod tests {
             "* * * * * \u{0}a",
         ];
         for line in lines {
-            let imported = import(line, "there", Form::System);
+            let imported = import(line, "there", Form::System, &judged);
             toml::from_str::<toml::Table>(&imported.toml).unwrap();
             taken(line, Form::User);
         }
+    }
+
+    #[test]
+    fn a_table_that_the_config_refuses_is_left_with_the_reason() {
+        for settings in [
+            "HOME=",
+            "SHELL=",
+            "PUNCTUAL_JOB=x",
+            "CRON_TZ=Mars/Base",
+            "RANDOM_DELAY=x",
+        ] {
+            let imported = taken(&format!("{settings}\n1 1 * * * a\n"), Form::User);
+            assert!(!imported.is_whole(), "{settings}: {}", imported.toml);
+            assert!(imported.toml.contains("#   1 1 * * * a\n"));
+            assert!(imported.remarks[0].text.len() > 40, "{settings}");
+        }
+        let nobody = taken("1 1 * * * nobody-of-this-name a\n", Form::System);
+        assert!(!nobody.is_whole(), "{}", nobody.toml);
+        // A line that is left takes no name.
+        let imported = taken("HOME=\n1 1 * * * a\nHOME=/\n2 2 * * * a\n", Form::User);
+        assert!(imported.toml.contains("[jobs.a]"), "{}", imported.toml);
+    }
+
+    #[test]
+    fn what_runs_at_the_start_has_neither_zone_nor_delay() {
+        for settings in [
+            "CRON_TZ=Mars/Base",
+            "CRON_TZ=Europe/Paris",
+            "RANDOM_DELAY=10",
+        ] {
+            let imported = taken(&format!("{settings}\n@reboot a\n"), Form::User);
+            assert!(imported.is_whole(), "{}", imported.toml);
+            let said = imported.toml.contains("RANDOM_DELAY does not hold");
+            assert_eq!(said, settings.starts_with("RANDOM"), "{}", imported.toml);
+        }
+    }
+
+    #[test]
+    fn another_user_is_told_of() {
+        let told = |form| {
+            taken("1 1 * * * root a\n", form)
+                .toml
+                .contains("owner of the crontab")
+        };
+        assert!(told(Form::User) && !told(Form::System));
+    }
+
+    #[test]
+    fn names_are_found_where_all_lines_have_them() {
+        let known = |word: &str| ["root", "www"].contains(&word);
+        let all = "A=b\n# c\n1 1 * * * root a\n@daily www b\n";
+        assert_eq!(all_name(all, &known), Some("root"));
+        assert_eq!(all_name(&format!("{all}1 1 * * * a\n"), &known), None);
+        assert_eq!(all_name("# root\n", &known), None);
     }
 }

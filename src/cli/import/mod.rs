@@ -7,7 +7,8 @@ mod name;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::Exit;
+use super::{Exit, view};
+use crate::config::{self, Accounts, Environment};
 use crontab::Form;
 
 /// The largest crontab that is read, in bytes.
@@ -37,11 +38,16 @@ enum From {
         /// the default
         #[arg(long)]
         system: bool,
+
+        /// Its lines name no user, as those of `crontab -l`; the default elsewhere, unless all lines
+        /// seem to
+        #[arg(long, conflicts_with = "system")]
+        user: bool,
     },
 }
 
 pub fn run(args: &Args) -> Exit {
-    let From::Crontab { file, system } = &args.from;
+    let From::Crontab { file, system, user } = &args.from;
     let text = match read(file) {
         Ok(text) => text,
         Err(sentence) => {
@@ -49,24 +55,62 @@ pub fn run(args: &Args) -> Exit {
             return Exit::Failed;
         }
     };
-    let form = if *system || is_systems(file) {
-        Form::System
-    } else {
-        Form::User
-    };
     let source = shown(file);
-    let imported = crontab::import(&text, &source, form);
+    let form = match form(file, &text, *system, *user) {
+        Ok(form) => form,
+        Err(sentence) => {
+            let _ = writeln!(std::io::stderr(), "error: {sentence}");
+            return Exit::Usage;
+        }
+    };
+    // The daemon that takes it over may be another user than who imports: root can do all of it.
+    let environment = Environment {
+        euid: 0,
+        may_change_ids: true,
+        ..Environment::of_process()
+    };
+    let imported = crontab::import(&text, &source, form, &|table| accepted(table, &environment));
     let mut stderr = std::io::stderr().lock();
     for remark in &imported.remarks {
         let (level, line) = (remark.level, remark.line);
         let _ = writeln!(stderr, "{level}: {source}:{line}: {}", remark.text);
     }
-    // Whoever closed the pipe has read enough; the exit code tells the rest.
-    let _ = std::io::stdout().lock().write_all(imported.toml.as_bytes());
-    if imported.is_whole() {
-        Exit::Done
-    } else {
-        Exit::Failed
+    match view::print(&imported.toml) {
+        Exit::Done if !imported.is_whole() => Exit::Failed,
+        exit => exit,
+    }
+}
+
+/// Whether the configuration may hold this table; if not, why not.
+fn accepted(table: &str, environment: &Environment) -> Result<(), String> {
+    let Err(report) = config::parse(Path::new("config.toml"), table, environment) else {
+        return Ok(());
+    };
+    let problems = report.problems().into_iter();
+    let sentences = problems.map(|problem| match problem.help {
+        Some(help) => format!("{} ({help})", problem.message),
+        None => problem.message,
+    });
+    Err(sentences.collect::<Vec<_>>().join("; "))
+}
+
+/// Whether the lines name users: as was said, as the place has it, or as they look. What could be either
+/// is not guessed: a user taken for a command, or a command for a user, would be found out at night.
+fn form(file: &Path, text: &str, system: bool, user: bool) -> Result<Form, String> {
+    if system || (!user && is_systems(file)) {
+        return Ok(Form::System);
+    }
+    if user || is_users(file) {
+        return Ok(Form::User);
+    }
+    let known = |word: &str| word == "root" || matches!(Accounts::System.user(word), Ok(Some(_)));
+    match crontab::all_name(text, &known) {
+        None => Ok(Form::User),
+        Some(word) => Err(format!(
+            "every line of {} may name a user before its command, such as {word}: pass --system if they \
+             do, or --user if that is the command",
+            shown(file)
+        )),
     }
 }
 
@@ -78,8 +122,19 @@ fn shown(file: &Path) -> String {
     }
 }
 
+/// The file itself, whatever way leads to it. Standard input has none, nor has what is not there.
+fn place(file: &Path) -> Option<PathBuf> {
+    file.canonicalize().ok()
+}
+
 fn is_systems(file: &Path) -> bool {
-    file == Path::new("/etc/crontab") || file.starts_with("/etc/cron.d")
+    let of_system =
+        |path: &Path| path == Path::new("/etc/crontab") || path.starts_with("/etc/cron.d");
+    of_system(file) || place(file).is_some_and(|path| of_system(&path))
+}
+
+fn is_users(file: &Path) -> bool {
+    place(file).is_some_and(|path| path.starts_with("/var/spool/cron"))
 }
 
 fn read(file: &Path) -> Result<String, String> {

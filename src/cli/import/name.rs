@@ -15,7 +15,7 @@ const WRAPPERS: [&str; 27] = [
 const LONGEST: usize = 48;
 
 /// Gives out names, none twice.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {

@@ -4,15 +4,26 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::open::{Place, for_care, read_only};
+use super::open::{Place, for_care, read_pages};
 use super::{is_damage, while_doing};
+use crate::clock;
 use crate::store::{CheckReport, StoreError, Vacuumed};
 
-/// How many pages one step gives back: some milliseconds in which the daemon's commits wait.
-const STEP: u32 = 256;
+/// The most and the fewest pages that one step gives back.
+const STEP: std::ops::RangeInclusive<u32> = 8..=256;
+
+/// About how long a step may take, in which the daemon's commits wait; and the shortest time between
+/// two, in which they go on. Who waits for the lock looks for it now and then, so that a gap must have
+/// some length to be found.
+const TURN: Duration = Duration::from_millis(20);
+
+/// How long a daemon's commits and readers may keep the log from going into the file altogether before
+/// that is left to them.
+const CHECKPOINT: Duration = Duration::from_secs(3);
 
 /// What `PRAGMA auto_vacuum` says of a database that gives back its free pages step by step.
 const INCREMENTAL: i64 = 2;
@@ -20,7 +31,7 @@ const INCREMENTAL: i64 = 2;
 /// Writes the ledger as it is at this moment into a new file that only its owner may read, and looks
 /// whether that is sound. Returns its size in bytes.
 pub(in crate::store) fn backup(path: &Path, copy: &Path) -> Result<u64, StoreError> {
-    let source = read_only(path)?;
+    let source = read_pages(path)?;
     let file_error = |source| StoreError::File {
         path: copy.to_path_buf(),
         source,
@@ -66,7 +77,7 @@ fn write_copy(source: &Connection, copy: &Path, file: &File) -> Result<u64, Stor
 
 /// Reads every page of a ledger and says what is wrong.
 pub(in crate::store) fn check(path: &Path) -> Result<CheckReport, StoreError> {
-    let connection = read_only(path)?;
+    let connection = read_pages(path)?;
     match problems(&connection) {
         Ok(problems) => Ok(CheckReport { problems }),
         Err(error) if is_damage(&error) => Ok(CheckReport {
@@ -112,29 +123,71 @@ pub(in crate::store) fn vacuum(
         return whole(path, before);
     }
     let free = u64::try_from(pragma("freelist_count")?).unwrap_or(0);
+    let mut pages = *STEP.start();
     loop {
         let left = u64::try_from(pragma("freelist_count")?).unwrap_or(0);
         progress(free.saturating_sub(left), free);
         if left == 0 {
             break;
         }
-        // The pragma gives back a page for each row that is asked for.
-        connection
-            .prepare(&format!("PRAGMA incremental_vacuum({STEP})"))
-            .and_then(|mut step| step.query([])?.next().map(|_| ()))
-            .map_err(while_doing("giving space back"))?;
-        if u64::try_from(pragma("freelist_count")?).unwrap_or(0) >= left {
+        let begun = clock::monotonic();
+        let given = give_back(&connection, pages).map_err(while_doing("giving space back"))?;
+        if given == 0 {
             break;
         }
+        let took = begun.elapsed();
+        pages = next_step(pages, took);
+        clock::hold(took.max(TURN));
     }
-    // The file itself shrinks when what was written ahead goes into it.
-    connection
-        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-        .map_err(while_doing("giving space back"))?;
+    put_log_away(&connection)?;
+    let after = size(path)?;
+    let whole = pragma("page_count")?.saturating_mul(pragma("page_size")?);
     Ok(Vacuumed {
         before,
-        after: size(path)?,
+        after,
+        to_come: after.saturating_sub(u64::try_from(whole).unwrap_or(after)),
     })
+}
+
+/// Gives back so many free pages in one commit; says how many there were.
+fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<u32> {
+    let mut step = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut rows = step.query([])?;
+    let mut given = 0;
+    // It gives back a page for each row that is asked for, and none that is not.
+    while rows.next()?.is_some() {
+        given += 1;
+    }
+    Ok(given)
+}
+
+/// How many pages the next step takes, when one of so many took so long.
+fn next_step(pages: u32, took: Duration) -> u32 {
+    let next = if took > TURN {
+        pages / 2
+    } else if took < TURN / 4 {
+        pages * 2
+    } else {
+        pages
+    };
+    next.clamp(*STEP.start(), *STEP.end())
+}
+
+/// The file itself shrinks when all that was written ahead has gone into it. Nobody is made to wait for
+/// that, so it takes a moment in which nobody reads what the ledger was before.
+fn put_log_away(connection: &Connection) -> Result<(), StoreError> {
+    let begun = clock::monotonic();
+    loop {
+        let (frames, gone): (i64, i64) = connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                Ok((row.get(1)?, row.get(2)?))
+            })
+            .map_err(while_doing("giving space back"))?;
+        if gone >= frames || begun.elapsed() > CHECKPOINT {
+            return Ok(());
+        }
+        clock::hold(TURN);
+    }
 }
 
 /// Writes a ledger anew that was made before space could be given back in steps. Nobody may use it
@@ -157,6 +210,7 @@ fn whole(path: &Path, before: u64) -> Result<Vacuumed, StoreError> {
     Ok(Vacuumed {
         before,
         after: size(path)?,
+        to_come: 0,
     })
 }
 
@@ -171,4 +225,19 @@ fn size(path: &Path) -> Result<u64, StoreError> {
         },
     })?;
     Ok(meta.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_as_long_as_it_may_take() {
+        let millis = Duration::from_millis;
+        assert_eq!(next_step(8, millis(1)), 16);
+        assert_eq!(next_step(256, millis(1)), 256);
+        assert_eq!(next_step(256, millis(15)), 256);
+        assert_eq!(next_step(256, millis(21)), 128);
+        assert_eq!(next_step(8, millis(900)), 8);
+    }
 }

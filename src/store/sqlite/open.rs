@@ -73,6 +73,19 @@ impl Place {
 
 /// Opens a ledger for reading alone.
 pub(in crate::store) fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let connection = read_pages(path)?;
+    let found = schema::version(&connection).map_err(while_doing("opening"))?;
+    if found < schema::newest() {
+        return Err(StoreError::Database {
+            doing: "opening",
+            detail: format!("its format {found} is of an older punctual; start the daemon once"),
+        });
+    }
+    Ok(connection)
+}
+
+/// Opens a ledger of this or an older format, for reading by those who ask not what stands in it.
+pub(super) fn read_pages(path: &Path) -> Result<Connection, StoreError> {
     let path = path.to_path_buf();
     match File::open(&path) {
         Ok(file) => begins_well(&path, file)?,
@@ -82,22 +95,15 @@ pub(in crate::store) fn read_only(path: &Path) -> Result<Connection, StoreError>
         Err(source) => return Err(StoreError::File { path, source }),
     }
     let connection = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let found = schema::version(&connection).map_err(while_doing("opening"))?;
-    if found < schema::newest() {
-        return Err(StoreError::Database {
-            doing: "opening",
-            detail: format!("its format {found} is of an older punctual; start the daemon once"),
-        });
-    }
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")
         .map_err(while_doing("opening"))?;
     Ok(connection)
 }
 
-/// Opens a ledger of this format for its care, which takes turns with the daemon's commits.
+/// Opens a ledger of this or an older format for its care, which takes turns with the daemon's commits.
 pub(super) fn for_care(path: &Path) -> Result<Connection, StoreError> {
-    drop(read_only(path)?);
+    drop(read_pages(path)?);
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")

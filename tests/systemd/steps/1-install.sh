@@ -31,6 +31,7 @@ files() {
         /usr/share/fish/vendor_completions.d/punctual.fish \
         /usr/share/doc/punctual/{README.md,copyright,changelog.gz,changelog.Debian.gz} \
         /usr/share/doc/punctual/docs/{systemd,operations}.md \
+        /usr/share/doc/punctual/{config/reference.toml,systemd/config.toml,CONTRIBUTING.md,LICENSE-MIT} \
         /usr/share/doc/punctual/third-party-licences.gz \
         /usr/share/doc/punctual/examples/{tight,open,other-users}.conf; do
         on test -s "$file" || fail "$file is missing"
