@@ -240,12 +240,11 @@ async fn begin(
     // A dropped sender ends the API just the same.
     let stopped = async { drop(api_stopped.await) };
     tokio::spawn(herald.run(handle.clone()));
-    let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
     let listening = Listening {
+        api: tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped)),
         reloads: tokio::spawn(reload_on_hangup(hangups, reloader.clone())),
         watching: watch(&config, path.clone(), &reloader),
         stop_api,
-        api,
     };
     // There are threads for everything now.
     signals::let_in();
