@@ -257,9 +257,11 @@ fn a_version_that_cannot_start_leaves_this_one_as_it_is() {
 
 #[test]
 fn upgraded_under_load_nothing_starts_twice_and_every_instant_is_accounted_for() {
+    // Names that no other test has: the id of a run is made of its job's name and its instant, and another
+    // daemon that recovers from a crash ends whatever has the id of one of its own in its environment.
     let jobs = jobs(40, |n| {
         format!(
-            "[jobs.j{n}]\nevery = \"1s\"\ncatch_up = \"none\"\nshell = 'echo \"{n} $PUNCTUAL_SCHEDULED_AT\" >> \
+            "[jobs.up{n}]\nevery = \"1s\"\ncatch_up = \"none\"\nshell = 'echo \"{n} $PUNCTUAL_SCHEDULED_AT\" >> \
              $PLACE/starts; sleep 0.{n:02}'\n"
         )
     });
@@ -283,7 +285,7 @@ fn upgraded_under_load_nothing_starts_twice_and_every_instant_is_accounted_for()
     assert!(twice.is_empty(), "started twice: {twice:?}");
     let rows = place.rows();
     for n in 0..40 {
-        assert_each_second_once(&rows, &format!("j{n}"));
+        assert_each_second_once(&rows, &format!("up{n}"));
     }
     // Some never ran, for what the contract names alone: the end of the daemon, the run before, or a
     // machine that stood still for more than 5 s, so that nobody watched.
