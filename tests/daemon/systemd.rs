@@ -232,8 +232,12 @@ fn a_hand_over_that_waits_for_the_ledger_is_ended_by_a_signal() {
     // For such a request the API waits, for 10 s.
     let mut slow = UnixStream::connect(place.path("punctual.sock")).unwrap();
     let head = b"POST /api/v1/jobs/beat/trigger HTTP/1.1\r\nHost: localhost\r\n\
-        Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{";
+        Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
     slow.write_all(head).unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut go_on = [0; 12];
+    slow.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100", "it is being read");
     daemon.signal(Signal::USR2);
     while manager.next()[0] != "RELOADING=1" {}
     let holder = place.hold_ledger();
