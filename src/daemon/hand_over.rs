@@ -7,7 +7,7 @@
 //! What goes wrong before the exec leaves this life as it was; what goes wrong behind it, before the
 //! next life has begun, gives everything back to this program, which is kept open for that.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ const GIVEN_BACK: &str = "PUNCTUAL_GIVEN_BACK";
 
 /// How long a successor may take to say that it could follow.
 const TRIAL: Duration = Duration::from_secs(20);
+
+/// How much is told of what a successor says. The kernel takes no variable of more than 128 KiB, and a
+/// program with such a one is not executed.
+const TOLD: usize = 32 << 10;
 
 /// A life on its way to the next.
 #[derive(Debug)]
@@ -93,6 +97,15 @@ pub enum HandOverError {
         /// Which program.
         program: PathBuf,
     },
+    /// Nothing could be decided in the next life.
+    #[error(
+        "the ledger cannot be written ({why}), so the next version could not begin; see to its disk, \
+         then send SIGUSR2 again"
+    )]
+    Ledger {
+        /// What is known of it.
+        why: String,
+    },
     /// Something could not be put together or taken apart.
     #[error("what runs cannot be handed over: {0}")]
     Parcel(#[from] std::io::Error),
@@ -120,22 +133,27 @@ impl Fitness {
     }
 }
 
-/// Has the successor look at the config and say whether it could follow. Waits.
-pub(super) fn trial(successor: &Successor, config: &Path) -> Result<Fitness, HandOverError> {
+/// Has the successor look at the config and say whether it could follow. Waits, but no longer than the
+/// other end of the pipe `wanted` is open.
+pub(super) fn trial(
+    successor: &Successor,
+    config: &Path,
+    wanted: BorrowedFd<'_>,
+) -> Result<Fitness, HandOverError> {
     let program = successor.program().to_owned();
     let arguments = [
         "could-take-over".as_ref(),
         "--config".as_ref(),
         config.as_os_str(),
     ];
-    let output = match successor.try_with(&arguments, TRIAL) {
+    let output = match successor.try_with(&arguments, TRIAL, wanted) {
         Ok(output) => output,
         Err(why) => return Err(HandOverError::Run { program, why }),
     };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = format!("{}\n{}", output.status, said.trim());
-        let said = said.trim().to_owned();
+        let said = told(said.trim());
         return Err(HandOverError::Unfit { program, said });
     }
     let own = Fitness::own();
@@ -304,9 +322,40 @@ pub(super) fn take_attempts(handed: &mut Option<HandOver>) -> Handed {
 }
 
 fn given_back(why: &str) -> (&'static str, Option<String>) {
-    (GIVEN_BACK, Some(why.to_owned()))
+    (GIVEN_BACK, Some(told(why)))
+}
+
+/// As much of it as goes into a variable and a log line.
+fn told(why: &str) -> String {
+    // No variable can have it.
+    let why = why.replace('\0', "\u{fffd}");
+    let end = why.floor_char_boundary(TOLD);
+    if end == why.len() {
+        return why;
+    }
+    let left_out = why.len() - end;
+    format!("{}… ({left_out} bytes left out here)", &why[..end])
 }
 
 fn variable() -> (&'static str, Option<String>) {
     (VARIABLE, Some(std::process::id().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_failure_fits_into_a_variable() {
+        assert_eq!(told("no\nluck"), "no\nluck");
+        assert_eq!(told("a\0b"), "a\u{fffd}b");
+        let full = "x".repeat(TOLD);
+        assert_eq!(told(&full), full);
+        // The bound is in the middle of a character.
+        let long = format!("x{}", "é".repeat(TOLD));
+        let cut = told(&long);
+        assert!(cut.len() < TOLD + 100 && cut.starts_with("xé"));
+        let left_out = long.len() - (TOLD - 1);
+        assert!(cut.ends_with(&format!("é… ({left_out} bytes left out here)")));
+    }
 }

@@ -17,7 +17,7 @@ use super::memory;
 use super::reload::Reloader;
 use super::shown::Shown;
 use super::signals::{self, Ends, hangups, reload_on_hangup, upgrades};
-use super::stop::Driving;
+use super::stop::{Driving, Listening};
 use super::watch::Watch;
 use crate::api;
 use crate::clock;
@@ -148,10 +148,8 @@ pub(super) struct Life {
     pub(super) manager: ServiceManager,
     pub(super) reloader: Arc<Reloader>,
     pub(super) driver: Driving,
-    pub(super) reloads: JoinHandle<()>,
-    pub(super) watching: Option<JoinHandle<()>>,
-    pub(super) stop_api: oneshot::Sender<()>,
-    pub(super) api: JoinHandle<Result<(), api::ApiError>>,
+    /// None once nobody is heard any more.
+    pub(super) listening: Option<Listening>,
     /// Where the API listens, for the next life.
     pub(super) sockets: Vec<api::HandedSocket>,
 }
@@ -242,9 +240,12 @@ async fn begin(
     // A dropped sender ends the API just the same.
     let stopped = async { drop(api_stopped.await) };
     tokio::spawn(herald.run(handle.clone()));
-    let api = tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped));
-    let reloads = tokio::spawn(reload_on_hangup(hangups, reloader.clone()));
-    let watching = watch(&config, path.clone(), &reloader);
+    let listening = Listening {
+        api: tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped)),
+        reloads: tokio::spawn(reload_on_hangup(hangups, reloader.clone())),
+        watching: watch(&config, path.clone(), &reloader),
+        stop_api,
+    };
     // There are threads for everything now.
     signals::let_in();
     say_ready(&config);
@@ -262,10 +263,7 @@ async fn begin(
         manager,
         reloader,
         driver,
-        reloads,
-        watching,
-        stop_api,
-        api,
+        listening: Some(listening),
         sockets,
     })
 }

@@ -16,6 +16,7 @@ mod reload;
 mod shown;
 mod signals;
 mod stop;
+mod upgrade;
 mod watch;
 
 pub use hand_over::{Fitness, HandOver, HandOverError};

@@ -11,7 +11,8 @@ impl Dispatcher {
     /// Nothing is started any more, and supervised jobs are stopped. Claimed fires are missed; queued
     /// runs keep their rows and go on in the daemon's next life; instants from now on are not watched, and `catch_up` decides.
     pub(super) fn drain(&mut self, now: Timestamp, out: &mut Out) {
-        if self.ending.replace(Ending::Shutdown).is_some() {
+        // A hand-over that did not come about ends in a shutdown.
+        if self.ending.replace(Ending::Shutdown) == Some(Ending::Shutdown) {
             return;
         }
         for (name, state) in &mut self.jobs {

@@ -252,8 +252,12 @@ impl Runner {
             io,
         });
         // Before anything is waited for: they are children of the main thread now, as orphans are.
-        for handed in attempts {
-            shared.take_over(handed);
+        // All of them before one is watched: at its end whatever no attempt can own is killed.
+        let known = attempts.into_iter().map(|it| shared.get_to_know(it));
+        for (live, handed) in known.collect::<Vec<_>>() {
+            shared
+                .io
+                .spawn(start::take_over(Arc::clone(&shared), live, handed));
         }
         let for_threads = Arc::clone(&shared);
         let queue = Queue::new(move |live| start::start(&for_threads, live))
@@ -372,6 +376,16 @@ impl Runner {
             .await;
     }
 
+    /// How long what is left may take until it is killed, once it is being stopped.
+    pub fn longest_stop(&self) -> Duration {
+        let live = self.0.shared.live();
+        let times = live.values().map(|live| match &live.launch.action {
+            Action::Process(process) => process.kill_timeout,
+            Action::Http(_) => Duration::ZERO,
+        });
+        times.max().unwrap_or_default()
+    }
+
     /// Waits until no HTTP request is under way: those cannot be handed over.
     pub async fn no_requests(&self) {
         let shared = &self.0.shared;
@@ -470,16 +484,15 @@ impl Shared {
         self.count.send_modify(|count| *count -= 1);
     }
 
-    /// Watches an attempt of an earlier life.
-    fn take_over(self: &Arc<Self>, mut handed: HandedAttempt) {
+    /// Counts an attempt of an earlier life among its own.
+    fn get_to_know(&self, mut handed: HandedAttempt) -> (Arc<Live>, HandedAttempt) {
         let live = Arc::new(handed.live());
         family::begin(live.key());
         family::leads(live.key(), handed.record.leader);
         family::saw(live.key(), std::mem::take(&mut handed.record.seen));
         self.live().insert(live.key(), Arc::clone(&live));
         self.count.send_modify(|count| *count += 1);
-        self.io
-            .spawn(start::take_over(Arc::clone(self), live, handed));
+        (live, handed)
     }
 
     async fn report(&self, report: Report) {

@@ -1,7 +1,8 @@
 //! The program that follows this one in this very process: tried beforehand, then put in its place.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +14,9 @@ use rustix::process::PidfdFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
+
+/// How much is kept of what a program says on one of its pipes.
+const KEPT: usize = 1 << 20;
 
 /// How this process was started, and so how its successor is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,10 +47,16 @@ impl Successor {
     }
 
     /// Runs the program with these arguments, and answers what it said. It has no part in what the
-    /// service manager gave to this one, and at most `patience`.
+    /// service manager gave to this one, and at most `patience`; it is killed where that is over, or the
+    /// other end of the pipe `wanted` closed.
     ///
     /// Waits; never call it on the main thread, whose children are taken for orphans.
-    pub fn try_with(&self, arguments: &[&OsStr], patience: Duration) -> io::Result<Output> {
+    pub fn try_with(
+        &self,
+        arguments: &[&OsStr],
+        patience: Duration,
+        wanted: BorrowedFd<'_>,
+    ) -> io::Result<Output> {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
@@ -56,19 +66,16 @@ impl Successor {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn()?;
-        if !ends_within(&child, patience)? {
+        let heard = hear_out(&mut child, patience, wanted);
+        if heard.is_err() {
             child.kill()?;
-            child.wait()?;
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("it was not done after {} s", patience.as_secs()),
-            ));
         }
-        let (stdout, stderr) = (said(child.stdout.take()), said(child.stderr.take()));
+        let status = child.wait()?;
+        let [stdout, stderr] = heard?;
         Ok(Output {
-            status: child.wait()?,
-            stdout: stdout?,
-            stderr: stderr?,
+            status,
+            stdout,
+            stderr,
         })
     }
 
@@ -110,30 +117,88 @@ fn find(name: &OsStr) -> io::Result<Option<PathBuf>> {
     found.map(std::path::absolute).transpose()
 }
 
-fn ends_within(child: &Child, patience: Duration) -> io::Result<bool> {
+/// What a child says until its end, on standard output and standard error: a pipe that nobody reads
+/// would hold it up.
+fn hear_out(
+    child: &mut Child,
+    patience: Duration,
+    wanted: BorrowedFd<'_>,
+) -> io::Result<[Vec<u8>; 2]> {
     let pid = super::tree::as_pid(child.id()).ok_or(io::ErrorKind::NotFound)?;
     let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+    let mut said = [
+        Said::on(child.stdout.take().map(OwnedFd::from))?,
+        Said::on(child.stderr.take().map(OwnedFd::from))?,
+    ];
     let deadline = clock::monotonic() + patience;
     loop {
         let left = deadline.saturating_duration_since(clock::monotonic());
+        if left.is_zero() {
+            let late = format!("it was not done after {} s", patience.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, late));
+        }
         let left = Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
         };
-        let mut ended = [PollFd::new(&process, PollFlags::IN)];
-        match poll(&mut ended, Some(&left)) {
+        let pipes = said.iter().filter_map(|said| said.pipe.as_ref());
+        let mut watched: Vec<_> = [process.as_fd(), wanted]
+            .into_iter()
+            .chain(pipes.map(AsFd::as_fd))
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        match poll(&mut watched, Some(&left)) {
             // A signal for the daemon is no answer of the child.
-            Err(Errno::INTR) => {}
-            polled => return Ok(polled? > 0),
+            Err(Errno::INTR) => continue,
+            polled => polled?,
+        };
+        let [ended, unwanted] = [0, 1].map(|number: usize| !watched[number].revents().is_empty());
+        if unwanted {
+            return Err(io::Error::other("nobody waited for it any more"));
+        }
+        for said in &mut said {
+            // After its end all that is there. A child of its own may still have the pipe.
+            while said.listen()? && ended {}
+        }
+        if ended {
+            return Ok(said.map(|said| said.bytes));
         }
     }
 }
 
-/// What is in a pipe whose writer has ended.
-fn said(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(1 << 20).read_to_end(&mut bytes)?;
+/// One pipe of a child, and what is kept of what came out of it.
+struct Said {
+    pipe: Option<OwnedFd>,
+    bytes: Vec<u8>,
+}
+
+impl Said {
+    fn on(pipe: Option<OwnedFd>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        let bytes = Vec::new();
+        Ok(Self { pipe, bytes })
     }
-    Ok(bytes)
+
+    /// Takes some of what is there; says whether there may be more that is kept.
+    fn listen(&mut self) -> io::Result<bool> {
+        let Some(pipe) = &self.pipe else {
+            return Ok(false);
+        };
+        let mut piece = [0; 8 << 10];
+        match rustix::io::read(pipe, &mut piece) {
+            Ok(0) => {
+                self.pipe = None;
+                Ok(false)
+            }
+            Ok(read) => {
+                let room = KEPT - self.bytes.len();
+                self.bytes.extend_from_slice(&piece[..read.min(room)]);
+                Ok(self.bytes.len() < KEPT)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(why) => Err(why.into()),
+        }
+    }
 }

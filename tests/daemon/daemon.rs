@@ -33,6 +33,7 @@ pub struct Row {
     pub trigger: String,
     pub scheduled_at: i64,
     pub started_at: Option<i64>,
+    pub finished_at: Option<i64>,
     pub reason: Option<String>,
     pub last: Option<i64>,
     pub count: Option<i64>,
@@ -106,7 +107,7 @@ impl Place {
         let mut statement = ledger
             .prepare(
                 "SELECT job, status, trigger, scheduled_at, started_at, reason, \
-                 last_scheduled_at, count FROM runs ORDER BY job, scheduled_at",
+                 last_scheduled_at, count, finished_at FROM runs ORDER BY job, scheduled_at",
             )
             .unwrap();
         let rows = statement.query_map([], |row| {
@@ -119,6 +120,7 @@ impl Place {
                 reason: row.get(5)?,
                 last: row.get(6)?,
                 count: row.get(7)?,
+                finished_at: row.get(8)?,
             })
         });
         rows.unwrap().map(Result::unwrap).collect()
@@ -130,6 +132,14 @@ impl Place {
         let ledger = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
         ledger.busy_timeout(PATIENCE).unwrap();
         Some(ledger)
+    }
+
+    /// Another program that holds the ledger: until it is dropped, no write goes through.
+    pub fn hold_ledger(&self) -> Connection {
+        let holder = Connection::open(self.path("state/punctual.db")).unwrap();
+        holder.busy_timeout(PATIENCE).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        holder
     }
 
     /// What jobs have written to this file, line by line.

@@ -1,8 +1,10 @@
 //! How a daemon ends.
 
+use std::os::unix::net::UnixStream;
+
 use rustix::process::Signal;
 
-use crate::daemon::{Place, wait_until};
+use crate::daemon::{Daemon, Place, wait_until};
 use crate::http::Door;
 
 const LONG: &str = "[scheduler]\nshutdown_grace = \"1s\"\n[jobs.long]\nevery = \"1s\"\n\
@@ -142,4 +144,51 @@ fn while_it_drains_nothing_new_is_taken_and_questions_are_answered() {
         "what was refused leaves no row"
     );
     assert_eq!(place.processes(), Vec::<u32>::new());
+}
+
+/// Its main process ends at once, and what it leaves behind hears no signal.
+const LEAVES: &str = "[jobs.leaves]\nevery = \"1000d\"\nkill_timeout = \"TIME\"\n\
+    shell = '''sh -c 'trap \"\" TERM; touch $PLACE/up; exec sleep 7301' & \
+    while [ ! -e $PLACE/up ]; do sleep 0.02; done'''\n";
+
+fn daemon_with_leftovers(kill_timeout: &str) -> (Place, Daemon) {
+    let place = Place::new(&LEAVES.replace("TIME", kill_timeout));
+    let daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    assert_eq!(door.post("/api/v1/jobs/leaves/trigger").status(), 202);
+    wait_until("an end", || {
+        let rows = place.rows();
+        rows.iter()
+            .any(|row| row.status == "succeeded")
+            .then_some(())
+    });
+    assert!(!place.processes().is_empty());
+    (place, daemon)
+}
+
+#[test]
+fn what_ended_runs_left_behind_is_killed_by_a_second_signal() {
+    let (place, mut daemon) = daemon_with_leftovers("1h");
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("stopping");
+    // Nothing is left to do but to wait for it.
+    wait_until("the end of the API", || {
+        UnixStream::connect(place.path("punctual.sock"))
+            .is_err()
+            .then_some(())
+    });
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("hurrying");
+    assert!(daemon.wait().success());
+    assert_eq!(place.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn what_ended_runs_left_behind_has_its_kill_timeout_and_does_not_outlive_the_daemon() {
+    let (place, daemon) = daemon_with_leftovers("17s");
+    let end = place.rows()[0].finished_at;
+    assert!(daemon.terminate().success());
+    assert_eq!(place.processes(), Vec::<u32>::new());
+    let took = punctual::clock::now().as_microsecond() - end.unwrap();
+    assert!(took >= 17_000_000, "{took} microseconds");
 }

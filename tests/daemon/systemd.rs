@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use punctual::clock;
 use rustix::process::Signal;
 
-use crate::daemon::{Daemon, PATIENCE, Place, wait_until};
+use crate::daemon::{Daemon, PATIENCE, Place, assert_each_second_once, wait_until};
 use crate::http::Door;
 
 const BEAT: &str = "[jobs.beat]\nevery = \"1s\"\ncommand = [\"true\"]\n";
@@ -221,6 +221,40 @@ fn the_watchdog_is_fed_by_the_process_that_it_watches() {
         assert_ne!(manager.next(), ["WATCHDOG=1"]);
     }
     assert!(daemon.terminate().success());
+}
+
+#[test]
+fn a_hand_over_that_waits_for_the_ledger_is_ended_by_a_signal() {
+    let place = Place::new(BEAT);
+    let manager = Manager::in_place(&place);
+    let mut daemon = Daemon::spawn(&mut notifying(&place));
+    daemon.wait_for_log("ready");
+    // For such a request the API waits, for 10 s.
+    let mut slow = UnixStream::connect(place.path("punctual.sock")).unwrap();
+    let head = b"POST /api/v1/jobs/beat/trigger HTTP/1.1\r\nHost: localhost\r\n\
+        Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    slow.write_all(head).unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut go_on = [0; 12];
+    slow.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100", "it is being read");
+    daemon.signal(Signal::USR2);
+    while manager.next()[0] != "RELOADING=1" {}
+    let holder = place.hold_ledger();
+    daemon.wait_for_log("the ledger cannot be written");
+    drop(slow);
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("stopping");
+    drop(holder);
+    assert!(daemon.wait().success());
+    assert!(!place.path("punctual.sock").exists());
+    let rows = place.rows();
+    assert_each_second_once(&rows, "beat");
+    // Its claims were given up as in any shutdown.
+    let last = rows.last().unwrap();
+    let end = (last.status.as_str(), last.reason.as_deref());
+    assert_eq!(end, ("missed", Some("shutdown")), "{rows:?}");
+    assert!(rows.iter().all(|row| row.status != "scheduled"), "{rows:?}");
 }
 
 #[test]
