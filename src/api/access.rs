@@ -25,8 +25,11 @@ use crate::token;
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// Over TCP, to this address of ours.
-    Tcp { local: SocketAddr },
+    /// Over TCP, to this address of ours, from that one.
+    Tcp {
+        local: SocketAddr,
+        remote: SocketAddr,
+    },
     /// Over the Unix socket, from a process of this user; none: the system does not tell.
     Unix { uid: Option<u32> },
 }
@@ -174,7 +177,7 @@ impl Gate {
             .extensions()
             .get::<Peer>()
             .ok_or_else(|| Problem::new(Kind::Internal, "the connection has no known peer"))?;
-        if let Peer::Tcp { local } = peer {
+        if let Peer::Tcp { local, .. } = peer {
             host::check(request.uri(), request.headers(), local, &self.allowed_hosts)
                 .map_err(wrong_host)?;
         }
@@ -190,6 +193,7 @@ impl Gate {
             && !headers.contains_key(header::AUTHORIZATION)
             && sessions::cookie(peer, headers).is_some()
             && !host::is_of_our_page(headers)
+            && !(is_of_session(request) && host::is_no_browsers(headers))
         {
             return Err(Problem::new(
                 Kind::CrossSite,
@@ -202,9 +206,10 @@ impl Gate {
             return Ok(pace);
         }
         let caller = self.identify(peer, request.headers()).await?;
-        require(&caller, need)?;
+        let may = require(&caller, need);
+        // Before it is refused, so that the log can say who it was.
         request.extensions_mut().insert(caller);
-        Ok(pace)
+        may.map(|()| pace)
     }
 
     /// What the route of a request needs; a page that does not exist is for those who may read.
@@ -237,7 +242,7 @@ impl Gate {
         if self.auth == Auth::None {
             // What listens beyond loopback was opened under other rules, before a reload.
             return match peer {
-                Peer::Tcp { local } if !local.ip().to_canonical().is_loopback() => {
+                Peer::Tcp { local, .. } if !local.ip().to_canonical().is_loopback() => {
                     Err(unauthorised(
                         "with `auth = \"none\"` the API answers on loopback addresses only; restart \
                          the daemon to have it listen there alone",
@@ -324,6 +329,13 @@ impl Gate {
 /// Whether a request of this method may change something.
 fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether it signs in or out. That needs no cookie, so a cookie, a dead one too, is no reason to
+/// refuse it.
+fn is_of_session(request: &Request) -> bool {
+    let path = request.extensions().get::<MatchedPath>();
+    path.is_some_and(|path| path.as_str() == "/session")
 }
 
 fn require(caller: &Caller, need: Need) -> Result<(), Problem> {
@@ -425,6 +437,7 @@ mod tests {
 
     const TCP: Peer = Peer::Tcp {
         local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
+        remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2),
     };
 
     async fn by(gate: &Gate, peer: Peer, headers: &HeaderMap) -> Option<String> {
@@ -498,6 +511,7 @@ mod tests {
         // A socket that was opened while tokens counted, and a reload that turned them off.
         let outside = Peer::Tcp {
             local: "192.0.2.1:7878".parse().unwrap(),
+            remote: "192.0.2.2:7878".parse().unwrap(),
         };
         assert_eq!(by(&gate, outside, &none).await, None);
     }

@@ -1,6 +1,8 @@
 //! What a request brings: the job or run in its path, its query, its body. Whatever is not
 //! understood is refused, never ignored.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use axum::body::HttpBody;
@@ -10,8 +12,8 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::error::{Kind, Problem};
@@ -168,7 +170,11 @@ impl<S: Sync, B: DeserializeOwned + Default> FromRequest<S> for Sent<B> {
             let detail = "the body is a list, and should be an object: { … }";
             return Err(Problem::new(Kind::WrongBody, detail));
         }
-        let sent = serde_json::from_slice(&bytes).map_err(|why| {
+        let once: Result<EachOnce, _> = serde_json::from_slice(&bytes);
+        // What else is wrong with it, the reading proper says better.
+        let doubled = once.err().filter(|why| why.classify() == Category::Data);
+        let sent = doubled.map_or_else(|| serde_json::from_slice(&bytes), Err);
+        let sent = sent.map_err(|why| {
             let kind = match why.classify() {
                 Category::Data => Kind::WrongBody,
                 Category::Io | Category::Syntax | Category::Eof => Kind::BadBody,
@@ -176,6 +182,64 @@ impl<S: Sync, B: DeserializeOwned + Default> FromRequest<S> for Sent<B> {
             Problem::new(kind, format!("the body cannot be used: {why}"))
         })?;
         Ok(Self(sent))
+    }
+}
+
+/// Any JSON in which no object has a key twice: a map would take the last one in silence.
+struct EachOnce;
+
+impl<'de> Deserialize<'de> for EachOnce {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for EachOnce {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if keys.contains(&key) {
+                return Err(A::Error::custom(format!("the key {key:?} is there twice")));
+            }
+            keys.insert(key);
+            entries.next_value::<Self>()?;
+        }
+        Ok(self)
     }
 }
 
@@ -271,6 +335,7 @@ mod tests {
             &"[".repeat(100_000),
             r#"{"params":{"a":1}}"#,
             r#"{"params":{},"params":{}}"#,
+            r#"{"params":{"a":"b","a":"b"}}"#,
         ] {
             let status = Err(StatusCode::UNPROCESSABLE_ENTITY);
             assert_eq!(sent(json, wrong.to_owned()).await, status, "{wrong:.20}");

@@ -53,11 +53,17 @@ pub(super) fn tag_of(bytes: &[u8]) -> String {
 
 /// Gives an answer a tag if it has none, and takes its body back where the client has it.
 pub(super) async fn unless_known(method: &Method, has: &Has, response: Response) -> Response {
-    let good = [StatusCode::OK, StatusCode::PARTIAL_CONTENT].contains(&response.status());
+    // What the client has comes before the range that it wants (section 13.2.2).
+    let good = [
+        StatusCode::OK,
+        StatusCode::PARTIAL_CONTENT,
+        StatusCode::RANGE_NOT_SATISFIABLE,
+    ];
+    let good = good.contains(&response.status());
     if !good || !matches!(*method, Method::GET | Method::HEAD) {
         return response;
     }
-    let response = tagged(method, response).await;
+    let response = tagged(response).await;
     let tag = response.headers().get(header::ETAG);
     let tag = tag.and_then(|tag| tag.to_str().ok());
     if !tag.is_some_and(|tag| has.holds(tag)) {
@@ -74,13 +80,12 @@ pub(super) async fn unless_known(method: &Method, has: &Has, response: Response)
 }
 
 /// JSON answers are read whole anyway; a stream has no size, and gets no tag.
-async fn tagged(method: &Method, response: Response) -> Response {
+async fn tagged(response: Response) -> Response {
     let json = HeaderValue::from_static("application/json");
     let is_json = response.headers().get(header::CONTENT_TYPE) == Some(&json);
     let size = response.body().size_hint().exact();
     let fits = size.is_some_and(|size| size <= LARGEST);
-    if *method != Method::GET || !is_json || !fits || response.headers().contains_key(header::ETAG)
-    {
+    if !is_json || !fits || response.headers().contains_key(header::ETAG) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -125,6 +130,10 @@ mod tests {
             assert_eq!(again.headers()[header::ETAG], tag.as_str());
             assert_eq!(again.into_body().size_hint().exact(), Some(0));
         }
+        let head = asked(Method::HEAD, "\"other\"").await;
+        assert_eq!(head.headers()[header::ETAG], tag.as_str());
+        let head = asked(Method::HEAD, &tag).await;
+        assert_eq!(head.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(asked(Method::POST, "*").await.status(), StatusCode::OK);
         let broken = asked(Method::GET, tag.trim_end_matches('"')).await;
         assert_eq!(broken.status(), StatusCode::OK);

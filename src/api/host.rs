@@ -114,6 +114,11 @@ pub(super) fn is_of_our_page(headers: &HeaderMap) -> bool {
     same || headers.contains_key(header::ORIGIN)
 }
 
+/// Whether it says nothing of a page, as programs do: a browser would.
+pub(super) fn is_no_browsers(headers: &HeaderMap) -> bool {
+    !headers.contains_key(SEC_FETCH_SITE) && !headers.contains_key(header::ORIGIN)
+}
+
 /// Whether the browser reached the page by HTTPS, through whatever stands between: it says so in
 /// `Origin`, which no page can forge.
 pub(super) fn is_https(headers: &HeaderMap) -> bool {

@@ -61,7 +61,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::config::Server;
 use crate::daemon::Handle;
-use access::{Caller, Gate, Memory};
+use access::{Caller, Gate, Memory, Peer};
 use error::{Kind, Problem};
 use seats::Seats;
 use status::ConfigHash;
@@ -187,6 +187,7 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
     let path = request.uri().path().to_owned();
     let wants_page = sign_in::is_wanted(&method, request.headers());
     let has = conditional::Has::of(request.headers());
+    let peer = request.extensions().get::<Peer>().copied();
     let (response, by) = match gates.current().admit(&mut request).await {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
@@ -195,10 +196,14 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
             let response = within(pace, next.run(request)).await;
             (session_end::bound(response, session, &gates), by)
         }
-        Err(problem) => (problem.into_response(), None),
+        Err(problem) => {
+            let caller = request.extensions().get::<Caller>();
+            let by = caller.map(|caller| caller.by.clone());
+            (problem.into_response(), by)
+        }
     };
     let response = conditional::unless_known(&method, &has, response).await;
-    note(&method, &path, by.as_deref(), &response);
+    note(&method, &path, by.as_deref(), peer, &response);
     if response.status() == StatusCode::UNAUTHORIZED && wants_page {
         return seal(sign_in::instead_of(&response), &path);
     }
@@ -224,18 +229,23 @@ async fn within(pace: Pace, answer: impl Future<Output = Response>) -> Response 
     }
 }
 
-/// Writes down every change with who asked, and every failure of ours.
-fn note(method: &Method, path: &str, by: Option<&str>, response: &Response) {
+/// Writes down every change with who asked, and every failure of ours. Who is not known has an address
+/// at least.
+fn note(method: &Method, path: &str, by: Option<&str>, peer: Option<Peer>, response: &Response) {
     let status = response.status();
     let problem = response.extensions().get::<Problem>();
     let detail = problem.map(Problem::detail);
+    let from = match peer {
+        Some(Peer::Tcp { remote, .. }) if by.is_none() => Some(tracing::field::display(remote)),
+        _ => None,
+    };
     let by = by.unwrap_or("nobody known");
     if status.is_server_error() && detail.is_some() {
-        tracing::warn!(by, %method, path, status = status.as_u16(), detail, "request failed");
+        tracing::warn!(by, from, %method, path, status = status.as_u16(), detail, "request failed");
     } else if !matches!(*method, Method::GET | Method::HEAD) {
-        tracing::info!(by, %method, path, status = status.as_u16(), detail, "change asked for");
+        tracing::info!(by, from, %method, path, status = status.as_u16(), detail, "change asked for");
     } else if matches!(status.as_u16(), 401 | 403 | 421) {
-        tracing::info!(by, %method, path, status = status.as_u16(), detail, "request refused");
+        tracing::info!(by, from, %method, path, status = status.as_u16(), detail, "request refused");
     }
 }
 

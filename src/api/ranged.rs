@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_range_header::RangeUnsatisfiableError;
 
@@ -27,8 +27,10 @@ impl<S: Sync> FromRequestParts<S> for Wanted {
             let value = parts.headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
+        // A range means something with GET alone (section 14.2).
+        let is_get = parts.method == Method::GET;
         Ok(Self {
-            range: text(header::RANGE),
+            range: text(header::RANGE).filter(|_| is_get),
             of: text(header::IF_RANGE),
         })
     }
@@ -58,7 +60,10 @@ impl Wanted {
             }
             Part::Nothing => {
                 let detail = format!("there are {length} bytes, and the range lies behind them");
-                let place = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+                let place = [
+                    (header::CONTENT_RANGE, format!("bytes */{length}")),
+                    (header::ETAG, tag),
+                ];
                 return (place, Problem::new(Kind::NoSuchRange, detail)).into_response();
             }
         };

@@ -60,7 +60,14 @@ mod tests {
         let mut taken: Vec<_> = (0..UNIX).map(|_| seats.take(unix).unwrap()).collect();
         assert!(seats.take(unix).is_err());
         let local = ([127, 0, 0, 1], 1).into();
-        assert!(seats.take(Peer::Tcp { local }).is_ok());
+        assert!(
+            seats
+                .take(Peer::Tcp {
+                    local,
+                    remote: local
+                })
+                .is_ok()
+        );
         taken.pop();
         assert!(seats.take(unix).is_ok());
     }

@@ -133,7 +133,7 @@ impl Door for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
-        let (stream, _) = Self::accept(self).await?;
+        let (stream, remote) = Self::accept(self).await?;
         let local: SocketAddr = stream.local_addr()?;
         // A client that vanished without a word is noticed within two minutes.
         stream.set_nodelay(true)?;
@@ -141,7 +141,7 @@ impl Door for TcpListener {
         sockopt::set_tcp_keepidle(&stream, Duration::from_mins(1))?;
         sockopt::set_tcp_keepintvl(&stream, Duration::from_secs(15))?;
         sockopt::set_tcp_keepcnt(&stream, 4)?;
-        Ok((stream, Peer::Tcp { local }))
+        Ok((stream, Peer::Tcp { local, remote }))
     }
 }
 

@@ -142,7 +142,7 @@ fn key_of(value: &[u8]) -> SessionKey {
 /// daemons apart.
 pub(super) fn cookie_name(peer: Peer) -> String {
     match peer {
-        Peer::Tcp { local } => format!("punctual_session_{}", local.port()),
+        Peer::Tcp { local, .. } => format!("punctual_session_{}", local.port()),
         Peer::Unix { .. } => "punctual_session".to_owned(),
     }
 }
@@ -248,6 +248,7 @@ mod tests {
     fn the_cookie_is_found_among_others() {
         let tcp = Peer::Tcp {
             local: "127.0.0.1:7878".parse().unwrap(),
+            remote: "127.0.0.1:2".parse().unwrap(),
         };
         let mut headers = HeaderMap::new();
         let shown = |headers: &HeaderMap| cookie(tcp, headers).map(<[u8]>::to_vec);

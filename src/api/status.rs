@@ -11,7 +11,7 @@ use super::access::Caller;
 use super::asked::{Asked, Nothing};
 use super::{Context, wire};
 use crate::clock;
-use crate::dispatch::Snapshot;
+use crate::dispatch::{JobView, PoolView, Snapshot};
 use crate::job::Plan;
 use crate::schedule::ScheduleSpec;
 
@@ -40,20 +40,52 @@ pub(super) async fn show(
     } else {
         "ready"
     };
+    let all = caller.sees_all();
+    // Figures over all jobs are for those who see all.
+    let lateness = handle.live().lateness().filter(|_| all);
+    let mut last_reload = handle.reloader().last().map(wire::LastReload::from);
+    if !all && let Some(last) = &mut last_reload {
+        last.by = None;
+    }
+    let pools = if all {
+        snapshot.pools.iter().map(wire::Pool::from).collect()
+    } else {
+        pools_of(&snapshot.pools, &visible)
+    };
     Json(wire::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         state: state.to_owned(),
         started_at: handle.started_at().into(),
         uptime_s: wire::between(handle.started_at(), now),
         nodes: vec![node],
-        lateness_s: handle.live().lateness().map(wire::Lateness::from),
-        pools: snapshot.pools.iter().map(wire::Pool::from).collect(),
+        lateness_s: lateness.map(wire::Lateness::from),
+        pools,
         running: visible.iter().map(|view| view.running).sum(),
         queued: visible.iter().map(|view| view.queued).sum(),
         jobs: visible.iter().map(|view| view.state).collect(),
-        last_reload: handle.reloader().last().map(wire::LastReload::from),
+        last_reload,
         store: readiness.store.into(),
     })
+}
+
+/// The pools that some jobs use, with the load of these jobs alone.
+fn pools_of(pools: &[PoolView], jobs: &[&JobView]) -> Vec<wire::Pool> {
+    let of_some = |pool: &PoolView| {
+        let mut users = jobs
+            .iter()
+            .filter(|view| view.plan.pool.as_str() == pool.name)
+            .peekable();
+        users.peek()?;
+        let (running, queued) = users.fold((0_usize, 0_usize), |(running, queued), view| {
+            (running + view.running, queued + view.queued)
+        });
+        Some(wire::Pool::from(&PoolView {
+            used: u32::try_from(running).unwrap_or(u32::MAX),
+            queued,
+            ..pool.clone()
+        }))
+    };
+    pools.iter().filter_map(of_some).collect()
 }
 
 /// The fingerprint of the jobs of a config, made anew only when one of them is another.

@@ -95,13 +95,15 @@ fn late(late: &Lateness) -> String {
 }
 
 fn reload(reload: &LastReload, view: &View) -> String {
-    let (when, by) = (away(reload.at.0, view.now), printable(&reload.by));
+    let when = away(reload.at.0, view.now);
+    let by = reload.by.as_deref().map(printable);
+    let by = by.map_or_else(String::new, |by| format!(", by {by}"));
     if reload.ok {
-        return format!("{when}, by {by}");
+        return format!("{when}{by}");
     }
     let errors = counted(reload.errors as u64, "error");
     let refused = Paint::Bad.on(&format!("refused, {errors}"), view.colour);
-    format!("{refused}, {when}, by {by}: `punctual diff` names them")
+    format!("{refused}, {when}{by}: `punctual diff` names them")
 }
 
 fn ledger(store: &Store, view: &View) -> String {

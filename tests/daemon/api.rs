@@ -595,3 +595,27 @@ fn the_daemon_says_that_it_is_ready() {
     assert!(ready["store"]["writable"] == true && ready["last_tick_age_s"].is_f64());
     assert_eq!(api.tcp.get("/healthz").ok()["alive"], true);
 }
+
+#[test]
+fn a_status_tells_nothing_of_the_load_of_jobs_that_the_caller_does_not_see() {
+    let api = Api::start("token");
+    let path = api.place.path("config.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{config}\n[pools.other]\nslots = 1\n")).unwrap();
+    assert_eq!(api.unix.post("/api/v1/reload").status(), 200);
+    api.trigger("sleep");
+    let whole = wait_until("a start", || {
+        let status = api.unix.get("/api/v1/status").ok();
+        let used = status["pools"][0]["used"].as_u64().unwrap();
+        (used > 0 && !status["lateness_s"].is_null()).then_some(status)
+    });
+    assert_eq!(whole["pools"].as_array().unwrap().len(), 2, "{whole}");
+    assert!(whole["last_reload"]["by"].is_string(), "{whole}");
+    let some = api.tcp.get("/api/v1/status");
+    let some = some.token(Some("some-viewer-secret")).ok();
+    assert_eq!(some["pools"].as_array().unwrap().len(), 1, "{some}");
+    assert_eq!(some["pools"][0]["name"], "default");
+    assert_eq!(some["pools"][0]["used"], 0, "{some}");
+    assert!(some["lateness_s"].is_null(), "{some}");
+    assert!(some["last_reload"]["ok"] == true && some["last_reload"]["by"].is_null());
+}

@@ -141,8 +141,8 @@ fn a_cookie_changes_nothing_unless_the_browser_vouches_for_the_page() {
     let cookie = cookie_of(&api.tcp, "operator-secret");
     let ask = |method: &str, path: &str| api.tcp.ask(method, path).with("Cookie", &cookie);
     let trigger = || ask("POST", "/api/v1/jobs/talk/trigger");
+    assert_eq!(problem(&trigger().send()), "cross-site");
     for (name, value) in [
-        ("X", "y"),
         ("Sec-Fetch-Site", "none"),
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Site", "same-site"),
@@ -165,6 +165,28 @@ fn a_cookie_changes_nothing_unless_the_browser_vouches_for_the_page() {
     let run = program.send().header("location").unwrap().to_owned();
     let run = ask("GET", &run).ok();
     assert_eq!(run["requested_by"], "token:operator");
+}
+
+#[test]
+fn a_program_signs_in_and_out_with_its_cookie_alone() {
+    let api = Api::start("token");
+    let cookie = cookie_of(&api.tcp, "viewer-secret");
+    let out = || {
+        api.tcp
+            .ask("DELETE", "/session")
+            .with("Cookie", &cookie)
+            .status()
+    };
+    assert_eq!(out(), 204);
+    let who = api.tcp.get("/session").with("Cookie", &cookie);
+    assert_eq!(who.status(), 401);
+    // The cookie is dead now, and in nobody's way.
+    assert_eq!(out(), 204);
+    let again = signs_in(&api.tcp, "viewer-secret").with("Cookie", &cookie);
+    let again = cookie_in(&again.send());
+    assert_ne!(again, cookie);
+    let who = api.tcp.get("/session").with("Cookie", &again);
+    assert_eq!(who.status(), 200);
 }
 
 #[test]
@@ -242,6 +264,27 @@ fn signing_out_and_a_reload_end_sessions_for_good() {
         assert!(log.iter().any(told), "{what}");
     }
     assert_eq!(log.iter().find(|line| secret(line)), None);
+}
+
+#[test]
+fn the_log_names_who_was_refused_and_where_wrong_tokens_come_from() {
+    let api = Api::start("token");
+    let refused = api.tcp.post("/api/v1/jobs/talk/trigger");
+    assert_eq!(refused.token(Some("viewer-secret")).status(), 403);
+    assert_eq!(signs_in(&api.tcp, "wrong-guess").status(), 401);
+    let log = api.daemon.log_to_its_end();
+    let has = |parts: &[&str]| {
+        log.iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+    };
+    assert!(has(&[
+        "change asked for",
+        "/trigger",
+        "403",
+        "token:viewer"
+    ]));
+    assert!(has(&["change asked for", "/session", "401", "127.0.0.1:"]));
+    assert!(!has(&["wrong-guess"]) && !has(&["viewer-secret"]));
 }
 
 #[test]

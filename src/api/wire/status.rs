@@ -126,7 +126,8 @@ impl FromIterator<State> for JobCounts {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LastReload {
     pub(crate) at: Time,
-    pub(crate) by: String,
+    /// Who asked for it; none for callers that see some jobs only.
+    pub(crate) by: Option<String>,
     /// Whether the files were taken.
     pub(crate) ok: bool,
     /// How many errors they had.
@@ -137,7 +138,7 @@ impl From<daemon::LastReload> for LastReload {
     fn from(last: daemon::LastReload) -> Self {
         Self {
             at: last.at.into(),
-            by: last.by,
+            by: Some(last.by),
             ok: last.ok,
             errors: last.errors,
         }
