@@ -34,7 +34,8 @@ pub struct Cleared {
 /// A process is known by the run in its environment, by the pipes that it prints to, by a session that
 /// one of the main processes surely led, or by being below one of these. In doubt it lives, for no
 /// stranger may die: so do those that threw away their environment and their output, if their main
-/// process and parents ended before this and nobody in their session kept it.
+/// process and parents ended before this and nobody in their session kept it; and a run in its
+/// environment says nothing of a process that another daemon lives above.
 pub fn kill_leftovers(leftovers: &Leftovers) -> io::Result<Cleared> {
     let mut killed = BTreeSet::new();
     if !leftovers.same_boot || leftovers.marks.is_empty() {
@@ -67,6 +68,31 @@ pub fn kill_leftovers(leftovers: &Leftovers) -> io::Result<Cleared> {
         killed: killed.len(),
         alive: alive.iter().map(|stat| stat.pid).collect(),
     })
+}
+
+/// Whether a daemon lives above a process that is not this one: jobs of two daemons that have the same
+/// name and instant have runs of the same id. What an earlier daemon left has none above it: it is dead.
+fn is_below_another_daemon(
+    stat: &Stat,
+    all: &[Stat],
+    name_of: &dyn Fn(u32) -> Option<String>,
+) -> bool {
+    let own = std::process::id();
+    let mut above = stat.parent;
+    // No line of ancestors is longer than there are processes, whatever moved while they were read.
+    for _ in all {
+        if above == own {
+            return false;
+        }
+        let Some(parent) = all.iter().find(|it| it.pid == above) else {
+            return false;
+        };
+        if !parent.dead && name_of(above).is_some() && name_of(above) == name_of(own) {
+            return true;
+        }
+        above = parent.parent;
+    }
+    false
 }
 
 fn open(stat: &Stat) -> Option<OwnedFd> {
@@ -125,6 +151,7 @@ impl Family {
         let mut ours: BTreeSet<u32> = others()
             .filter(|stat| {
                 tree::marked_as(stat.pid).is_some_and(|mark| self.runs.contains(&mark))
+                    && !is_below_another_daemon(stat, all, &tree::name_of)
                     || tree::prints_to(stat.pid).any(|pipe| self.pipes.contains(&pipe))
             })
             .map(|stat| stat.pid)
@@ -280,6 +307,36 @@ mod tests {
     fn a_number_that_led_twice_is_known_by_either_time() {
         let mut family = family(&[(BASE, 900), (BASE, 500)]);
         assert_eq!(pids_of(&mut family, &[stat(BASE, 1, BASE, 900)]), [0]);
+    }
+
+    #[test]
+    fn a_run_of_another_daemon_is_told_by_who_lives_above_it() {
+        let own = std::process::id();
+        let all = [
+            stat(1, 0, 1, 0),
+            stat(own, 1, own, 1),
+            stat(BASE, 1, BASE, 500),
+            stat(BASE + 1, BASE, BASE + 1, 501),
+            stat(BASE + 2, BASE + 1, BASE + 1, 502),
+            stat(BASE + 3, own, BASE + 3, 503),
+            stat(BASE + 4, 1, BASE + 4, 504),
+            stat(BASE + 5, BASE + 99, BASE + 5, 505),
+        ];
+        let named = |pid| {
+            let daemon = pid == own || pid == BASE;
+            Some(if daemon { "punctual" } else { "sh" }.to_owned())
+        };
+        let below = |pid| {
+            let stat = all.iter().find(|it| it.pid == pid).unwrap();
+            is_below_another_daemon(stat, &all, &named)
+        };
+        assert!(below(BASE + 1) && below(BASE + 2));
+        // Of this daemon as their subreaper, of nobody, of one that went while they were read.
+        assert!(!below(BASE + 3) && !below(BASE + 4) && !below(BASE + 5));
+        // It is no daemon above itself.
+        assert!(!below(BASE));
+        let nameless = |_| None;
+        assert!(!is_below_another_daemon(&all[3], &all, &nameless));
     }
 
     #[test]

@@ -120,6 +120,11 @@ pub(super) fn marked_as(pid: u32) -> Option<(String, String)> {
     Some((value(b"PUNCTUAL_RUN_ID=")?, value(b"PUNCTUAL_ATTEMPT=")?))
 }
 
+/// The name of a process, which is that of its program unless it changed it.
+pub(super) fn name_of(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/comm")).ok()
+}
+
 /// The pipes that a process prints to.
 pub(super) fn prints_to(pid: u32) -> impl Iterator<Item = u64> {
     [1, 2].into_iter().filter_map(move |fd| {

@@ -1,5 +1,6 @@
 //! `kill -9` at any moment: nothing twice, nothing nowhere, nothing left alive.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use punctual::clock;
@@ -79,6 +80,44 @@ fn what_ran_is_lost_and_its_whole_tree_is_gone() {
     let lost: Vec<_> = rows.iter().filter(|row| row.status == "lost").collect();
     assert_eq!(lost.len(), 1, "{rows:?}");
     assert_eq!(lost[0].reason.as_deref(), Some("daemon_died"));
+}
+
+/// Two daemons may have jobs of the same names, which run at the same instants.
+#[test]
+fn runs_of_another_daemon_live_on() {
+    let same = "[jobs.a]\nevery = '1s'\nconcurrency_policy = 'allow'\n\
+                shell = 'echo \"$PUNCTUAL_RUN_ID $$\" >> $PLACE/runs; exec sleep 1000'\n\
+                [scheduler]\nshutdown_grace = '0s'\n";
+    let (ours, others) = (Place::new(same), Place::new(same));
+    let (daemon, _other) = (ours.start(), others.start());
+    let runs = |place: &Place| -> BTreeMap<String, u32> {
+        let lines = place.lines("runs").into_iter();
+        lines
+            .map(|line| {
+                let (run, pid) = line.split_once(' ').unwrap();
+                (run.to_owned(), pid.parse().unwrap())
+            })
+            .collect()
+    };
+    let (old, same_runs) = wait_until("runs of the same id", || {
+        let (old, theirs) = (runs(&ours), runs(&others));
+        let same: Vec<u32> = theirs
+            .into_iter()
+            .filter(|(run, _)| old.contains_key(run))
+            .map(|(_, pid)| pid)
+            .collect();
+        (same.len() >= 2).then_some((old, same))
+    });
+    daemon.kill9();
+    ours.configure("");
+    let _next = ours.start();
+    let lives = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map_or("", |(_, state)| state);
+        !state.is_empty() && !state.starts_with('Z')
+    };
+    assert!(!old.values().any(lives), "what the killed daemon left");
+    assert!(same_runs.iter().all(lives), "what belongs to the other");
 }
 
 /// Processes of runs that a daemon before this one started.
