@@ -389,6 +389,25 @@ async fn closing_writes_what_was_handed_in_and_takes_no_more() {
     ledger.close(Duration::from_mins(1)).await.unwrap();
 }
 
+/// Somebody may mean "for ever" by it.
+#[tokio::test]
+async fn the_last_instant_and_the_first_are_read_as_they_were_written() {
+    let home = Home::new();
+    let micros = |at: jiff::Timestamp| {
+        let nanos = at.as_nanosecond().div_euclid(1_000) * 1_000;
+        jiff::Timestamp::from_nanosecond(nanos).unwrap()
+    };
+    let flags = JobFlags {
+        paused: true,
+        paused_at: Some(jiff::Timestamp::MIN),
+        paused_until: Some(micros(jiff::Timestamp::MAX)),
+        ..flags("a", t(0))
+    };
+    home.write(vec![Write::Job(flags.clone())]).await;
+    let home = home.reopen().await;
+    assert_eq!(home.recovered.flags[&name("a")], flags);
+}
+
 #[tokio::test]
 async fn figures_are_drawn_from_what_ran() {
     let home = Home::new();

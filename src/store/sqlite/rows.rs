@@ -31,7 +31,8 @@ impl ToSql for Micros {
 
 impl FromSql for Micros {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Timestamp::from_microsecond(value.as_i64()?)
+        // Microseconds end 999,999 before the last instant there is, which somebody may have named.
+        Timestamp::from_nanosecond(i128::from(value.as_i64()?) * 1_000)
             .map(Self)
             .map_err(FromSqlError::other)
     }
