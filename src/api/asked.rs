@@ -1,6 +1,7 @@
 //! What a request brings: the job or run in its path, its query, its body. Whatever is not
 //! understood is refused, never ignored.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -19,6 +21,7 @@ use serde_json::error::Category;
 use super::error::{Kind, Problem};
 use crate::clock;
 use crate::job::{JobName, RunId};
+use crate::schedule::parse_instant;
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 1 << 20;
@@ -31,6 +34,14 @@ const MAX_LIMIT: usize = 500;
 
 /// How many there are when nobody says.
 const DEFAULT_LIMIT: usize = 100;
+
+/// Reads a time of a query or a body, as [`parse_instant`] does.
+pub(super) fn instant<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<Cow<'de, str>>::deserialize(text)?;
+    text.map(|text| parse_instant(&text))
+        .transpose()
+        .map_err(D::Error::custom)
+}
 
 /// A query or a body in which nothing may stand.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

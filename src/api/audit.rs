@@ -21,6 +21,7 @@ pub(super) struct Scope {
     /// Of this job alone.
     job: Option<JobName>,
     /// From this time on.
+    #[serde(default, deserialize_with = "super::asked::instant")]
     since: Option<Timestamp>,
 }
 

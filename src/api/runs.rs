@@ -22,8 +22,10 @@ pub(super) struct OfJob {
     /// With this trigger alone.
     trigger: Option<Trigger>,
     /// Whose instant is not before this.
+    #[serde(default, deserialize_with = "asked::instant")]
     since: Option<Timestamp>,
     /// Whose instant is before this.
+    #[serde(default, deserialize_with = "asked::instant")]
     until: Option<Timestamp>,
     /// How many items at most, 100 unless said.
     #[schemars(range(min = 1, max = 500))]
@@ -44,8 +46,10 @@ pub(super) struct OfAny {
     /// With this trigger alone.
     trigger: Option<Trigger>,
     /// Whose instant is not before this.
+    #[serde(default, deserialize_with = "asked::instant")]
     since: Option<Timestamp>,
     /// Whose instant is before this.
+    #[serde(default, deserialize_with = "asked::instant")]
     until: Option<Timestamp>,
     /// How many items at most, 100 unless said.
     #[schemars(range(min = 1, max = 500))]

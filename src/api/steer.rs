@@ -52,6 +52,7 @@ pub(super) struct Passed {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pause {
     /// When it goes on by itself.
+    #[serde(default, deserialize_with = "super::asked::instant")]
     until: Option<Timestamp>,
     /// Why, for whoever looks.
     #[schemars(length(max = MAX_REASON))]

@@ -19,6 +19,7 @@ use crate::schedule::Agenda;
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Up to this instant, itself included.
+    #[serde(default, deserialize_with = "asked::instant")]
     until: Option<Timestamp>,
     /// Of this job alone.
     job: Option<JobName>,

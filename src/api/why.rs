@@ -19,6 +19,7 @@ use crate::explain::{Facts, History, Standing, explain};
 #[serde(deny_unknown_fields)]
 pub(super) struct When {
     /// The time to tell of; now, if none.
+    #[serde(default, deserialize_with = "super::asked::instant")]
     at: Option<Timestamp>,
 }
 

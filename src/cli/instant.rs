@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::clock;
-use crate::schedule::parse_duration;
+use crate::schedule::{parse_duration, parse_instant};
 
 /// A time since when: RFC 3339 (`2026-12-01T09:00:00+01:00`), a local date or time (`2026-12-01`,
 /// `2026-12-01T09:00`), or how long ago (`90m`, `7d`).
@@ -67,7 +67,7 @@ fn parse(
         };
         return instant.map_err(|_| beyond);
     }
-    if let Ok(instant) = text.parse::<Timestamp>() {
+    if let Ok(instant) = parse_instant(text) {
         return Ok(instant);
     }
     let here = text.parse::<DateTime>().ok();

@@ -619,3 +619,22 @@ fn a_status_tells_nothing_of_the_load_of_jobs_that_the_caller_does_not_see() {
     assert!(some["lateness_s"].is_null(), "{some}");
     assert!(some["last_reload"]["ok"] == true && some["last_reload"]["by"].is_null());
 }
+
+/// Some programs write "for ever" as the last second of RFC 3339, which lies behind the last one there is.
+#[test]
+fn a_pause_for_ever_outlives_the_daemon() {
+    let place = Place::new("[jobs.a]\nevery = '1000d'\nshell = ':'\n");
+    let door = Door::Unix(place.path("punctual.sock"));
+    let daemon = place.start();
+    let pause = door.post("/api/v1/jobs/a/pause");
+    let paused = pause.json(r#"{"until": "9999-12-31T23:59:59Z"}"#).send();
+    assert_eq!(paused.status, 200, "{paused:?}");
+    daemon.kill9();
+    let _next = place.start();
+    let job = door.get("/api/v1/jobs/a").ok();
+    assert_eq!(job["pause"]["until"], "9999-12-30T22:00:00.999999Z");
+    let runs = door.get("/api/v1/runs?until=9999-12-31T23:59:59Z").ok();
+    assert!(runs["items"].is_array());
+    let wrong = door.get("/api/v1/runs?until=9999-12-32T00:00:00Z").send();
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+}
