@@ -126,4 +126,45 @@ mod tests {
         let expected = r#"{"at":"1970-01-01T00:00:00.000000Z","job":"a","paused":true,"by":"ann"}"#;
         assert_eq!(serde_json::to_string(&event).unwrap(), expected);
     }
+
+    /// A row of the manual's table for each kind, with each of its fields.
+    #[test]
+    fn every_kind_is_in_the_manual_with_its_data() {
+        let manual = include_str!("../../../docs/api.md");
+        let (job, by) = (JobName::new("a").unwrap(), "ann".to_owned());
+        let kinds = [
+            EventKind::JobPaused {
+                job: job.clone(),
+                paused: true,
+                by: by.clone(),
+            },
+            EventKind::SchedulerPaused { paused: true, by },
+            EventKind::Reloaded,
+            EventKind::ClockStepped { by_s: 1.0 },
+            EventKind::Warning {
+                job,
+                message: String::new(),
+            },
+        ];
+        let row = |kind: &str| {
+            let start = format!("| `{kind}` | ");
+            let row = manual.lines().find(|line| line.starts_with(&start));
+            row.unwrap_or_else(|| panic!("docs/api.md has no event {kind}"))
+        };
+        for kind in kinds {
+            let at = Timestamp::UNIX_EPOCH;
+            let event = job::Event { at, kind };
+            let event = Event::new(&event);
+            let data = serde_json::to_value(&event).unwrap();
+            for field in data.as_object().unwrap().keys().filter(|key| *key != "at") {
+                let told = row(event.kind()).contains(&format!("`{field}`"));
+                assert!(told, "{}: {field}", event.kind());
+            }
+        }
+        for gap in [Gap::Restarted, Gap::TooOld, Gap::Lost] {
+            let reason = Missing::from(gap).reason;
+            assert!(row("gap").contains(&format!("`{reason}`")), "{reason}");
+        }
+        assert!(row("run").contains("`run`") && row("hello").contains("begins"));
+    }
 }
