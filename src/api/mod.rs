@@ -18,6 +18,7 @@ mod explorer;
 mod follow;
 mod guesses;
 mod health;
+mod held;
 mod host;
 mod jobs;
 mod listen;
@@ -63,6 +64,7 @@ use crate::config::Server;
 use crate::daemon::Handle;
 use access::{Caller, Gate, Memory, Peer};
 use error::{Kind, Problem};
+use held::Held;
 use seats::Seats;
 use status::ConfigHash;
 
@@ -82,6 +84,7 @@ struct Context {
     /// Turns true when the API is to end.
     stopping: watch::Receiver<bool>,
     seats: Seats,
+    held: Held,
     config_hash: Arc<ConfigHash>,
     gates: Arc<Gates>,
     /// The OpenAPI document.
@@ -119,6 +122,7 @@ pub async fn serve(
         handle,
         stopping: stopping.clone(),
         seats: Seats::new(),
+        held: Held::new(),
         config_hash: Arc::default(),
         gates: gates.clone(),
         openapi: openapi::complete(&api, &routes),

@@ -49,8 +49,10 @@ pub(super) async fn show(
     if sse::is_wanted(&headers) {
         return follow::follow(context, peer, &last, id, which).map(Printed);
     }
+    let _turn = context.held.turn().await;
     let bytes = of_now(&context, &run, &which).await?;
-    Ok(Printed(wanted.answer(bytes)))
+    let answer = context.held.hold(wanted.answer(bytes)).await?;
+    Ok(Printed(answer))
 }
 
 /// Output, as bytes or as a stream.
