@@ -1,6 +1,7 @@
 //! How the daemon was started, and what of that its jobs see.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -92,4 +93,35 @@ fn what_the_daemon_had_as_a_child_before_is_left_alone() {
     assert!(daemon.terminate().success());
     // It is there to be killed.
     rustix::process::kill_process(stranger, Signal::KILL).unwrap();
+}
+
+/// What a job needs may go between its load and its run.
+#[test]
+fn a_command_or_folder_that_is_gone_fails_the_run_with_a_sentence() {
+    let place = Place::new("");
+    let (script, folder) = (place.path("script"), place.path("folder"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&script, "#!/bin/sh\necho here\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    place.configure(&format!(
+        "[jobs.command]\nevery = '1000d'\ncommand = ['{}']\n\
+         [jobs.folder]\nevery = '1000d'\nshell = 'echo here'\nworking_dir = '{}'\n",
+        script.display(),
+        folder.display()
+    ));
+    let daemon = place.start();
+    let here = ("succeeded".to_owned(), "here\n".to_owned());
+    for job in ["command", "folder"] {
+        assert_eq!(ended(&place, &trigger(&place, job)), here, "{job}");
+    }
+    fs::remove_file(&script).unwrap();
+    fs::remove_dir(&folder).unwrap();
+    let door = Door::Unix(place.path("punctual.sock"));
+    for (job, path) in [("command", &script), ("folder", &folder)] {
+        let run = trigger(&place, job);
+        assert_eq!(ended(&place, &run).0, "failed", "{job}");
+        let reason = door.get(&run).ok()["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains(&path.display().to_string()), "{reason}");
+    }
+    assert!(daemon.terminate().success());
 }
