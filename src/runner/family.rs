@@ -4,8 +4,8 @@
 //! every process of an attempt is below the attempt's main process or below an orphan, and an
 //! attempt that leaves no orphan leaves nothing. That makes the question cheap at each end. Whose an
 //! orphan is shows in its session, in its environment or in the pipes that it prints to, or it was seen
-//! below the attempt before; if it shook off all that, it belongs to an attempt that is as old as itself or older, and once all of
-//! these are over it is a stray.
+//! below the attempt before; if it shook off all that, it belongs to an attempt that is as old as itself
+//! or older, and once all of these are over it is a stray.
 //!
 //! Children belong to the process, not to a value in it; hence the statics here.
 

@@ -90,12 +90,7 @@ impl Api {
 
     /// Triggers a job and returns the run's path.
     pub fn trigger(&self, job: &str) -> String {
-        let answer = self
-            .unix
-            .post(&format!("/api/v1/jobs/{job}/trigger"))
-            .send();
-        assert_eq!(answer.status, 202, "{answer:?}");
-        answer.header("location").unwrap().to_owned()
+        self.unix.trigger(job)
     }
 
     /// Waits until a run is in this status.

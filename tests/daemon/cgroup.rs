@@ -133,10 +133,7 @@ fn door(place: &Place) -> Door {
 }
 
 fn trigger(place: &Place, job: &str) -> String {
-    let asked = door(place).post(&format!("/api/v1/jobs/{job}/trigger"));
-    let answer = asked.send();
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.header("location").unwrap().to_owned()
+    door(place).trigger(job)
 }
 
 fn cancel(place: &Place, run: &str) {
@@ -145,10 +142,7 @@ fn cancel(place: &Place, run: &str) {
 }
 
 fn ended(place: &Place, run: &str) -> serde_json::Value {
-    wait_until("its end", || {
-        let shown = door(place).get(run).ok();
-        shown["finished_at"].is_string().then_some(shown)
-    })
+    door(place).ended(run)
 }
 
 fn said(place: &Place, run: &str) -> String {

@@ -255,6 +255,13 @@ impl Daemon {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// SIGUSR2, and waits until the next version has taken over.
+    pub fn upgrade(&mut self) {
+        self.signal(rustix::process::Signal::USR2);
+        self.wait_for_log("took over");
+        self.wait_for_log("ready");
+    }
+
     /// SIGTERM, and waits until it is gone.
     pub fn terminate(mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::daemon::PATIENCE;
+use super::daemon::{PATIENCE, wait_until};
 
 /// Where a daemon is spoken to.
 #[derive(Debug, Clone)]
@@ -92,6 +92,21 @@ impl Door {
 
     pub fn post(&self, path: &str) -> Ask {
         self.ask("POST", path)
+    }
+
+    /// Triggers a job and returns the run's path.
+    pub fn trigger(&self, job: &str) -> String {
+        let answer = self.post(&format!("/api/v1/jobs/{job}/trigger")).send();
+        assert_eq!(answer.status, 202, "{job}: {answer:?}");
+        answer.header("location").unwrap().to_owned()
+    }
+
+    /// A run, by its path, once it is over.
+    pub fn ended(&self, run: &str) -> Value {
+        wait_until("its end", || {
+            let shown = self.get(run).ok();
+            shown["finished_at"].is_string().then_some(shown)
+        })
     }
 
     /// A request with a right `Host` and nothing else.

@@ -440,19 +440,13 @@ fn unix(place: &Place) -> Door {
 
 /// Triggers a job and returns the run's path.
 fn trigger(place: &Place, job: &str) -> String {
-    let asked = unix(place).post(&format!("/api/v1/jobs/{job}/trigger"));
-    let answer = asked.send();
-    assert_eq!(answer.status, 202, "{job}: {answer:?}");
-    answer.header("location").unwrap().to_owned()
+    unix(place).trigger(job)
 }
 
 /// Waits for the end of a run, and tells of it in one line.
 fn ended(place: &Place, run: &str) -> String {
     let door = unix(place);
-    let run = wait_until("its end", || {
-        let shown = door.get(run).ok();
-        shown["finished_at"].is_string().then_some(shown)
-    });
+    let run = door.ended(run);
     let mut line = run["status"].as_str().unwrap().to_owned();
     for what in ["exit_code", "signal"] {
         if let Some(number) = run[what].as_i64().filter(|&number| number != 0) {

@@ -23,9 +23,7 @@ fn start() -> (Place, Daemon, Door) {
 }
 
 fn trigger(door: &Door, job: &str) -> String {
-    let answer = door.post(&format!("/api/v1/jobs/{job}/trigger")).send();
-    assert_eq!(answer.status, 202, "{answer:?}");
-    format!("{}/output", answer.header("location").unwrap())
+    format!("{}/output", door.trigger(job))
 }
 
 fn follow(door: &Door, path: &str, from: Option<&str>) -> Opened {

@@ -23,27 +23,18 @@ fn start_after(what: &str, place: &Place) -> Daemon {
     daemon
 }
 
-fn upgrade(daemon: &mut Daemon) {
-    daemon.signal(Signal::USR2);
-    daemon.wait_for_log("took over");
-    daemon.wait_for_log("ready");
+fn door(place: &Place) -> Door {
+    Door::Unix(place.path("punctual.sock"))
 }
 
 fn trigger(place: &Place, job: &str) -> String {
-    let door = Door::Unix(place.path("punctual.sock"));
-    let answer = door.post(&format!("/api/v1/jobs/{job}/trigger")).send();
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.header("location").unwrap().to_owned()
+    door(place).trigger(job)
 }
 
 /// The status and the output of a run, once it is over.
 fn ended(place: &Place, run: &str) -> (String, String) {
-    let door = Door::Unix(place.path("punctual.sock"));
-    let status = wait_until("its end", || {
-        let shown = door.get(run).ok();
-        let is_over = shown["finished_at"].is_string();
-        is_over.then(|| shown["status"].as_str().unwrap().to_owned())
-    });
+    let door = door(place);
+    let status = door.ended(run)["status"].as_str().unwrap().to_owned();
     (status, door.get(&format!("{run}/output")).send().text())
 }
 
@@ -61,7 +52,7 @@ fn jobs_have_the_limit_on_open_files_that_the_daemon_was_given() {
     for _ in 0..5 {
         assert_eq!(ended(&place, &trigger(&place, "limit")), given);
     }
-    upgrade(&mut daemon);
+    daemon.upgrade();
     assert_eq!(ended(&place, &trigger(&place, "limit")), given);
     // They take more descriptors than that.
     let many: Vec<_> = (0..90).map(|_| trigger(&place, "many")).collect();
@@ -69,12 +60,12 @@ fn jobs_have_the_limit_on_open_files_that_the_daemon_was_given() {
         (place.lines("up").len() == 90).then_some(())
     });
     assert!(daemon.descriptors() > 200);
-    upgrade(&mut daemon);
+    daemon.upgrade();
     fs::write(place.path("go"), "").unwrap();
     for run in many {
         assert_eq!(ended(&place, &run), given);
     }
-    upgrade(&mut daemon);
+    daemon.upgrade();
     assert_eq!(ended(&place, &trigger(&place, "limit")).0, "succeeded");
 }
 
@@ -88,7 +79,7 @@ fn what_the_daemon_had_as_a_child_before_is_left_alone() {
     let stranger = rustix::process::Pid::from_raw(stranger).unwrap();
     for _ in 0..2 {
         assert_eq!(ended(&place, &trigger(&place, "quick")).0, "succeeded");
-        upgrade(&mut daemon);
+        daemon.upgrade();
     }
     assert!(daemon.terminate().success());
     // It is there to be killed.
@@ -116,7 +107,7 @@ fn a_command_or_folder_that_is_gone_fails_the_run_with_a_sentence() {
     }
     fs::remove_file(&script).unwrap();
     fs::remove_dir(&folder).unwrap();
-    let door = Door::Unix(place.path("punctual.sock"));
+    let door = door(&place);
     for (job, path) in [("command", &script), ("folder", &folder)] {
         let run = trigger(&place, job);
         assert_eq!(ended(&place, &run).0, "failed", "{job}");

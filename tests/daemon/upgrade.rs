@@ -47,21 +47,12 @@ fn replace(program: &std::path::Path, script: &str) {
     std::fs::rename(new, program).unwrap();
 }
 
-fn upgrade(daemon: &mut Daemon) {
-    daemon.signal(Signal::USR2);
-    daemon.wait_for_log("took over");
-    daemon.wait_for_log("ready");
-}
-
 fn door(place: &Place) -> Door {
     Door::Unix(place.path("punctual.sock"))
 }
 
 fn trigger(place: &Place, job: &str) {
-    let asked = door(place)
-        .post(&format!("/api/v1/jobs/{job}/trigger"))
-        .send();
-    assert_eq!(asked.status, 202, "{asked:?}");
+    door(place).trigger(job);
 }
 
 fn the_run(place: &Place, job: &str) -> Row {
@@ -99,7 +90,7 @@ fn a_job_goes_on_as_a_child_of_the_same_process_and_nothing_of_it_is_lost() {
     trigger(&place, "patient");
     wait_for(&place, "up");
     for _ in 0..3 {
-        upgrade(&mut daemon);
+        daemon.upgrade();
     }
     assert_eq!(the_run(&place, "patient").status, "running");
     std::fs::write(place.path("go"), "").unwrap();
@@ -133,7 +124,7 @@ fn a_secret_that_an_upgrade_cuts_in_two_is_not_seen() {
     daemon.wait_for_log("ready");
     trigger(&place, "teller");
     wait_for(&place, "up");
-    upgrade(&mut daemon);
+    daemon.upgrade();
     std::fs::write(place.path("go"), "").unwrap();
     ended(&place, "teller");
     assert_eq!(output_of(&place, "teller"), "<***>");
@@ -168,7 +159,7 @@ fn a_timeout_and_a_stop_under_way_go_on() {
         202
     );
     wait_for(&place, "told");
-    upgrade(&mut daemon);
+    daemon.upgrade();
     assert_eq!(ended(&place, "slow").status, "timed_out");
     let stubborn = ended(&place, "stubborn");
     assert_eq!(
@@ -252,7 +243,7 @@ fn a_version_that_cannot_start_leaves_this_one_as_it_is() {
     // The one that took everything back can be followed as well.
     copy_to(&place.path("next"));
     std::fs::rename(place.path("next"), &program).unwrap();
-    upgrade(&mut daemon);
+    daemon.upgrade();
 }
 
 #[test]
@@ -273,7 +264,7 @@ fn upgraded_under_load_nothing_starts_twice_and_every_instant_is_accounted_for()
         wait_until("some starts", || {
             (place.lines("starts").len() >= enough).then_some(())
         });
-        upgrade(&mut daemon);
+        daemon.upgrade();
     }
     let enough = place.lines("starts").len() + 60;
     wait_until("a life after", || {
@@ -318,7 +309,7 @@ fn clients_that_come_meanwhile_are_answered() {
             asked
         });
         for _ in 0..5 {
-            upgrade(&mut daemon);
+            daemon.upgrade();
         }
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(asking.join().unwrap() > 0);
@@ -331,7 +322,7 @@ fn after_kill_9_of_the_next_version_nothing_of_the_old_runs_is_left() {
     let mut daemon = place.start();
     trigger(&place, "patient");
     wait_for(&place, "up");
-    upgrade(&mut daemon);
+    daemon.upgrade();
     let old = place.processes();
     assert!(!old.is_empty());
     daemon.kill9();
@@ -399,7 +390,7 @@ fn upgraded_in_the_middle_of_everything_that_jobs_do_to_a_daemon() {
         (place.lines("ups").len() == MANY).then_some(())
     });
     for _ in 0..3 {
-        upgrade(&mut daemon);
+        daemon.upgrade();
     }
     std::fs::write(place.path("go"), "").unwrap();
     let end = |job| {
@@ -472,7 +463,7 @@ fn a_request_is_waited_for_and_dropped_when_the_grace_is_over() {
 
     trigger(&place, "waits");
     wait_until("the request", || (server.asked().len() > 1).then_some(()));
-    upgrade(&mut daemon);
+    daemon.upgrade();
     let rows = place.rows();
     let mut dropped = rows.iter().filter(|row| row.status == "cancelled");
     let reason = dropped.next().unwrap().reason.clone().unwrap();
@@ -499,7 +490,7 @@ fn signals_in_the_middle_of_upgrades_do_no_harm() {
         });
         let upgraded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..5 {
-                upgrade(&mut daemon);
+                daemon.upgrade();
             }
         }));
         over.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -583,7 +574,7 @@ fn a_version_that_fails_with_its_sockets_open_leaves_their_files() {
     // One that goes on takes the file along, or away.
     std::fs::write(place.path("elsewhere.toml"), elsewhere).unwrap();
     with("elsewhere.toml");
-    upgrade(&mut daemon);
+    daemon.upgrade();
     assert!(!place.path("punctual.sock").exists());
     assert!(place.path("other.sock").exists());
     std::fs::write(place.path("go"), "").unwrap();
@@ -610,7 +601,7 @@ fn while_the_ledger_takes_no_writes_there_is_no_upgrade() {
     assert_eq!(door(&place).get("/healthz").status(), 200);
     drop(holder);
     daemon.wait_for_log("the ledger can be written again");
-    upgrade(&mut daemon);
+    daemon.upgrade();
     assert_each_second_once(&place.rows(), "beat");
 
     let holder = place.hold_ledger();
