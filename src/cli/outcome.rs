@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::table::{Cell, Paint};
+use super::table::Paint;
 use super::words::{coarse, took};
 use crate::api::wire::Run;
 use crate::job::{Reason, Status};
@@ -18,11 +18,6 @@ pub(super) fn paint(status: Status) -> Paint {
 }
 
 /// The status and what belongs to it: `failed: exit 3`, `skipped × 120: paused`.
-pub(super) fn outcome(run: &Run) -> Cell {
-    Cell::painted(in_words(run), paint(run.status))
-}
-
-/// As [`outcome`], as text.
 pub(super) fn in_words(run: &Run) -> String {
     let times = run.count.map(|count| format!(" × {count}"));
     let numbers = (run.exit_code, run.signal, run.http_status);

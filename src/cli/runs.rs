@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use super::asking::Asking;
 use super::client::{ClientError, Query};
-use super::outcome::{length, outcome};
+use super::outcome::{in_words, length, paint};
 use super::table::{Cell, Column, table};
 use super::view::{View, show};
 use super::words::away;
 use super::{Exit, instant};
 use crate::api::wire::Run;
-use crate::job::{JobName, Status};
+use crate::job::{JobName, Status, Trigger};
 
 /// Lists runs, the newest first.
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,10 @@ pub struct Args {
     /// Runs in this status alone
     #[arg(long, value_name = "STATUS", value_parser = status())]
     status: Option<String>,
+
+    /// Runs that this began alone
+    #[arg(long, value_name = "TRIGGER", value_parser = trigger())]
+    trigger: Option<String>,
 
     /// Runs of instants since then alone: a time, or how long ago (`7d`)
     #[arg(long, value_name = "TIME", value_parser = instant::ago)]
@@ -46,6 +50,10 @@ fn status() -> impl TypedValueParser<Value = String> {
     PossibleValuesParser::new(Status::ALL.iter().map(|status| status.as_str()))
 }
 
+fn trigger() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(Trigger::ALL.iter().map(|trigger| trigger.as_str()))
+}
+
 pub fn run(args: &Args) -> Exit {
     show(ask(args))
 }
@@ -54,6 +62,7 @@ fn ask(args: &Args) -> Result<String, ClientError> {
     let mut query = Query::default();
     query.add_some("job", args.job.as_ref());
     query.add_some("status", args.status.as_ref());
+    query.add_some("trigger", args.trigger.as_ref());
     query.add_some("since", args.since);
     query.add_some("until", args.until);
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
@@ -85,8 +94,17 @@ fn row(run: &Run, view: &View) -> [Cell; 5] {
         Cell::new(run.job.as_str()),
         Cell::new(away(at.0, view.now)),
         Cell::maybe(length(run, view.now)),
-        outcome(run),
+        Cell::painted(how(run), paint(run.status)),
     ]
+}
+
+/// Its status in words, and what began it where that was not its schedule: `succeeded (catch_up)`.
+fn how(run: &Run) -> String {
+    let status = in_words(run);
+    match run.trigger {
+        Trigger::Schedule => status,
+        other => format!("{status} ({other})"),
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +120,7 @@ mod tests {
                     "exit_code": null, "started_at": "2026-12-01T10:59:56.200000Z",
                     "scheduled_at": "2026-12-01T10:59:56.000000Z" }),
             json!({}),
-            json!({ "status": "failed", "exit_code": 3, "attempts": 4 }),
+            json!({ "status": "failed", "exit_code": 3, "attempts": 4, "trigger": "catch_up" }),
             json!({ "status": "timed_out", "signal": 15, "exit_code": null }),
             json!({ "status": "skipped", "count": 120, "reason": "paused", "started_at": null,
                     "duration_s": null, "last_scheduled_at": "2026-12-01T10:59:00.000000Z" }),

@@ -79,7 +79,7 @@ pub enum DaemonError {
         /// What the system said.
         why: std::io::Error,
     },
-    /// A signal came before it was ready.
+    /// A signal came before it was ready: an end that was asked for, and no failure.
     #[error("{0} came before the daemon was ready; nothing was started")]
     Stopped(&'static str),
     /// The part that decides ended by itself.
@@ -113,8 +113,14 @@ pub fn run(
     let scheduler = runtime("scheduler", config.scheduler.threads)?;
     let handle = scheduler.handle().clone();
     let done = service.block_on(async {
-        let life = begin(path, config, passed, groups, handed, handle).await?;
-        life.until_over().await
+        match begin(path, config, passed, groups, handed, handle).await {
+            Ok(life) => life.until_over().await,
+            Err(stopped @ DaemonError::Stopped(_)) => {
+                tracing::info!("{stopped}");
+                Ok(Ended::Over)
+            }
+            Err(failed) => Err(failed),
+        }
     });
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();

@@ -1,8 +1,10 @@
 //! The documents: what they show is what the binary prints, their links lead somewhere, and they
 //! name no place that a reader does not have.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use crate::documents::{Block, Shown, blocks, read, root, shown};
 
 /// Beginnings of the absolute paths that documents may name: places of every Linux system, the
 /// API's own, and examples.
@@ -39,12 +41,6 @@ const KNOWN_PATHS: [&str; 30] = [
     "/var/",
 ];
 
-/// A fenced block: its language and its lines.
-pub struct Block {
-    pub language: String,
-    pub lines: Vec<String>,
-}
-
 #[test]
 fn commands_print_what_the_documents_show() {
     let mut ran = 0;
@@ -52,13 +48,19 @@ fn commands_print_what_the_documents_show() {
         let blocks = blocks(&text);
         let folder = configs(&blocks);
         for block in blocks.iter().filter(|block| block.language == "console") {
-            for (command, shown) in commands(&block.lines) {
+            for Shown { command, lines } in shown(&block.lines) {
                 if let Some(rest) = command.strip_prefix("punctual ")
                     && ["next ", "check ", "simulate "]
                         .iter()
                         .any(|it| rest.starts_with(it))
                 {
-                    assert_eq!(printed(rest, folder.path()), shown, "{path}: {command}");
+                    let expected: String = lines.join("\n") + "\n";
+                    assert_eq!(
+                        printed(rest, folder.path()),
+                        expected,
+                        "{path}, {}: {command}",
+                        block.heading
+                    );
                     ran += 1;
                 }
             }
@@ -147,8 +149,8 @@ fn no_document_names_a_place_that_readers_do_not_have() {
 
 #[test]
 fn every_refused_key_is_in_the_list() {
-    let code = std::fs::read_to_string(root().join("src/config/not_yet.rs")).expect("it is there");
-    let page = std::fs::read_to_string(root().join("docs/configuration.md")).expect("it is there");
+    let code = read("src/config/not_yet.rs");
+    let page = read("docs/configuration.md");
     let (_, list) = page
         .split_once("## Refused in this version")
         .expect("the list has its heading");
@@ -168,7 +170,7 @@ fn every_refused_key_is_in_the_list() {
 
 #[test]
 fn every_route_is_described() {
-    let page = std::fs::read_to_string(root().join("docs/api.md")).expect("it is there");
+    let page = read("docs/api.md");
     for route in punctual::api::routes() {
         let path = route.path.strip_prefix("/api/v1").unwrap_or(route.path);
         let line = format!("{} `{path}`", route.method);
@@ -178,7 +180,7 @@ fn every_route_is_described() {
 
 #[test]
 fn every_trigger_that_runs_are_filtered_by_is_described() {
-    let page = std::fs::read_to_string(root().join("docs/api.md")).expect("it is there");
+    let page = read("docs/api.md");
     let (_, list) = page.split_once("`?trigger=` (").expect("it is described");
     let (list, _) = list.split_once(')').expect("the list ends");
     let named: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
@@ -191,7 +193,7 @@ fn every_trigger_that_runs_are_filtered_by_is_described() {
 
 #[test]
 fn every_metric_is_described_and_no_other() {
-    let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("it is there");
+    let page = read("docs/metrics.md");
     let (_, table) = page
         .split_once("## What there is")
         .expect("the table has its heading");
@@ -234,12 +236,6 @@ fn every_metric_is_described_and_no_other() {
     }
 }
 
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .canonicalize()
-        .expect("the project is there")
-}
-
 /// All documents, with their paths from the root.
 pub fn documents() -> Vec<(String, String)> {
     let mut paths = vec![
@@ -260,44 +256,10 @@ pub fn documents() -> Vec<(String, String)> {
     paths
         .into_iter()
         .map(|path| {
-            let text = std::fs::read_to_string(root().join(&path)).expect("it is there");
+            let text = read(&path);
             (path, text)
         })
         .collect()
-}
-
-pub fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in text.lines() {
-        match (line.strip_prefix("```"), open.as_mut()) {
-            (Some(language), None) => {
-                open = Some(Block {
-                    language: language.to_owned(),
-                    lines: Vec::new(),
-                });
-            }
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some(block)) => block.lines.push(line.to_owned()),
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "a fenced block has no end");
-    blocks
-}
-
-/// The commands of a block with what they print.
-fn commands(lines: &[String]) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in lines {
-        if let Some(command) = line.strip_prefix("$ ") {
-            found.push((command.to_owned(), String::new()));
-        } else if let Some((_, shown)) = found.last_mut() {
-            shown.push_str(line);
-            shown.push('\n');
-        }
-    }
-    found
 }
 
 /// A folder with the project's configs, and those that a document shows under a name.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "../documents.rs"]
+mod documents;
 #[path = "../reference_keys.rs"]
 mod reference_keys;
 

@@ -4,7 +4,8 @@
 use clap::error::ErrorKind;
 use punctual::cli::understands;
 
-use crate::docs::{blocks, documents};
+use crate::docs::documents;
+use crate::documents::blocks;
 
 /// What takes the place of `$(…)`: wherever the manual has one, a run's id will do.
 const SUBSTITUTE: &str = "00000000-0000-8000-8000-000000000001";

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::docs::{documents, links, root};
+use crate::docs::{documents, links};
+use crate::documents::root;
 
 /// Where the manual is installed.
 const MANUAL: &str = "usr/share/doc/punctual/";

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use regex_lite::Regex;
 
 use super::daemon::{Daemon, Place, wait_until};
+use super::documents::{Block, Shown, blocks, read, shown};
 use super::http::Door;
 
 /// What a document has in one block: the commands, and what they print.
@@ -17,18 +18,16 @@ struct Example {
 }
 
 fn examples(text: &str) -> Vec<Example> {
-    let blocks = text.split("```console\n").skip(1);
-    let blocks = blocks.map(|rest| rest.split("\n```").next().unwrap());
-    let example = |block: &str| {
+    let blocks = blocks(text).into_iter();
+    let blocks = blocks.filter(|block| block.language == "console");
+    let example = |block: Block| {
         let mut example = Example {
             commands: Vec::new(),
             shown: Vec::new(),
         };
-        for line in block.lines() {
-            match line.strip_prefix("$ ") {
-                Some(command) => example.commands.push(command.to_owned()),
-                None => example.shown.push(line.to_owned()),
-            }
+        for Shown { command, lines } in shown(&block.lines) {
+            example.commands.push(command);
+            example.shown.extend(lines);
         }
         example
     };
@@ -37,8 +36,7 @@ fn examples(text: &str) -> Vec<Example> {
 
 /// The sample configuration, listening at a port of its own and keeping everything in the folder.
 fn sample(folder: &Path) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/config.toml");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = read("config/config.toml");
     let folder = folder.display();
     let text = text.replace("127.0.0.1:7878\"]", "127.0.0.1:0\"]");
     let text = text.replacen(
@@ -53,6 +51,10 @@ fn sample(folder: &Path) -> String {
 fn form(line: &str) -> String {
     let replaced = [
         (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "TIME"),
+        (
+            r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [0-9-]{10} [0-9:.]+ [+-][0-9:]+",
+            "TIME",
+        ),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
         (
             r#"":\s?("([^"\\]|\\.)*"|-?[0-9.]+(e-?[0-9]+)?|null|true|false)"#,
@@ -70,7 +72,7 @@ fn form(line: &str) -> String {
 }
 
 /// Whether what was printed has the form of what is shown, in which `…` stands for what was left out.
-fn fits(shown: &[String], printed: &[String]) -> bool {
+pub fn fits(shown: &[String], printed: &[String]) -> bool {
     let Some((first, rest)) = shown.split_first() else {
         return printed.is_empty();
     };
@@ -131,8 +133,7 @@ fn listens(daemon: &mut Daemon) -> String {
 
 #[test]
 fn every_example_of_the_api_works_as_shown() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
-    let document = std::fs::read_to_string(document).unwrap();
+    let document = read("docs/api.md");
     let place = Place::new("");
     std::fs::write(place.path("config.toml"), sample(place.folder.path())).unwrap();
     let mut daemon = place.spawn();

@@ -124,8 +124,9 @@ fn without_a_journal_its_format_is_refused_and_auto_is_text() {
     });
     // It listens to signals before it listens to anybody else.
     child.signal(Signal::TERM);
-    assert!(child.0.wait().unwrap().success());
+    let status = child.0.wait().unwrap();
     let text = std::io::read_to_string(child.0.stderr.take().unwrap()).unwrap();
+    assert!(status.success(), "{status}: {text}");
     assert!(text.contains("INFO"), "{text}");
     assert!(!text.contains('{'), "{text}");
     assert!(

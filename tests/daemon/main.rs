@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test: a panic is the report")]
 
 mod daemon;
+#[path = "../documents.rs"]
+mod documents;
 mod faked_clock;
 mod http;
 #[path = "../reference_keys.rs"]
@@ -34,4 +36,5 @@ mod surroundings;
 mod systemd;
 mod token;
 mod upgrade;
+mod walk;
 mod why;

@@ -38,6 +38,24 @@ fn a_second_signal_hurries() {
 }
 
 #[test]
+fn a_stop_before_it_was_ready_is_no_failure() {
+    let place = Place::new("[jobs.beat]\nevery = \"1s\"\nshell = 'echo >> $PLACE/ran'");
+    assert!(place.start().terminate().success());
+    let before = (place.rows(), place.lines("ran"));
+    // The first decisions of a life wait for the ledger.
+    let holder = place.hold_ledger();
+    let mut daemon = place.spawn();
+    wait_until("a listener", || {
+        UnixStream::connect(place.path("punctual.sock")).ok()
+    });
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("before the daemon was ready");
+    assert!(daemon.wait().success());
+    drop(holder);
+    assert_eq!((place.rows(), place.lines("ran")), before);
+}
+
+#[test]
 fn a_claim_that_a_shutdown_took_is_caught_up_in_the_next_life() {
     let at = punctual::clock::now()
         .saturating_add(std::time::Duration::from_secs(3))
