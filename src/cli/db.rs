@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::progress::Progress;
+use super::progress::{Progress, shown_while};
 use super::{Exit, check, view};
 use crate::config::{self, Environment};
 use crate::store::{self, StoreError};
@@ -108,7 +108,7 @@ fn configured(args: &Args) -> Result<PathBuf, Exit> {
 }
 
 fn backup(ledger: &std::path::Path, file: &std::path::Path) -> Result<Told, StoreError> {
-    let bytes = store::backup(ledger, file)?;
+    let bytes = shown_while("copying and checking", || store::backup(ledger, file))?;
     let (from, to) = (ledger.display(), file.display());
     Ok(Told {
         text: format!(
@@ -121,7 +121,7 @@ fn backup(ledger: &std::path::Path, file: &std::path::Path) -> Result<Told, Stor
 }
 
 fn checked(ledger: &std::path::Path) -> Result<Told, StoreError> {
-    let problems = store::check(ledger)?.problems;
+    let problems = shown_while("checking", || store::check(ledger))?.problems;
     let place = ledger.display();
     let (text, exit) = if problems.is_empty() {
         (format!("{place} is sound."), Exit::Done)

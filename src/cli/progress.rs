@@ -1,6 +1,8 @@
 //! How far a long computation is, for a person who waits at a terminal.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -53,5 +55,38 @@ impl Drop for Progress {
         if self.shown {
             let _ = io::stderr().write_all(b"\r\x1b[K");
         }
+    }
+}
+
+/// Does some work of which nobody knows how long it is. A person at a terminal sees from its first second
+/// on that it goes on.
+pub(super) fn shown_while<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    if !io::stderr().is_terminal() {
+        return work();
+    }
+    let (working, over) = channel::<()>();
+    thread::scope(|scope| {
+        let teller = thread::Builder::new().name("progress".to_owned());
+        // Without another thread the work goes on unseen.
+        let _ = teller.spawn_scoped(scope, move || tell_seconds(what, &over));
+        let result = work();
+        drop(working);
+        result
+    })
+}
+
+/// Counts seconds until the other end of the channel is gone.
+fn tell_seconds(what: &str, over: &Receiver<()>) {
+    let mut shown = false;
+    for second in 1_u32.. {
+        if over.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+        // A terminal that is gone is no reason to stop.
+        let _ = write!(io::stderr(), "\r{what} … {second} s");
+        shown = true;
+    }
+    if shown {
+        let _ = io::stderr().write_all(b"\r\x1b[K");
     }
 }

@@ -14,7 +14,7 @@ use super::logs::{left_out, note};
 use super::outcome::in_words;
 use super::sink::Sink;
 use super::told::Told;
-use super::view::{print, show};
+use super::view::{self, show};
 use crate::api::wire::Run;
 use crate::job::{JobName, RunId, Status};
 
@@ -119,6 +119,8 @@ struct Shown {
     /// The event of its end, with the run.
     end: Option<(String, Box<Run>)>,
     trouble: Option<ClientError>,
+    /// Whether all of it could be written so far.
+    written: io::Result<()>,
 }
 
 impl Shown {
@@ -129,6 +131,7 @@ impl Shown {
             json: args.asking.json,
             end: None,
             trouble: None,
+            written: Ok(()),
         }
     }
 
@@ -144,9 +147,9 @@ impl Shown {
                 return ControlFlow::Break(());
             }
         };
-        if !self.json {
-            // Its end is waited for even when nobody reads what it prints.
-            let _ = self.show(told);
+        // Its end is waited for even when nobody reads what it prints, or there is no room for it.
+        if !self.json && self.written.is_ok() {
+            self.written = self.show(told);
         }
         ControlFlow::Continue(())
     }
@@ -162,28 +165,39 @@ impl Shown {
     }
 
     fn end(mut self) -> Result<u8, ClientError> {
-        // Nobody is left to tell of what cannot be written any more.
-        let _ = self.stdout.end().and_then(|()| self.stderr.end());
-        if let Some(trouble) = self.trouble {
+        if let Some(trouble) = self.trouble.take() {
             return Err(trouble);
         }
-        let Some((data, run)) = self.end else {
+        let Some((data, run)) = self.end.take() else {
             return Err(ClientError::Garbled {
                 place: "the daemon".to_owned(),
                 why: "a run without an end".to_owned(),
             });
         };
+        let code = code(&run);
+        match view::written(&self.finish(&data, &run)) {
+            Exit::Done => Ok(code),
+            _ if code == 0 => Ok(OWN_TROUBLE),
+            // How the job ended tells more.
+            _ => Ok(code),
+        }
+    }
+
+    /// Shows what there is to show at the end; how it failed even where its output could not be shown.
+    fn finish(mut self, data: &str, run: &Run) -> io::Result<()> {
+        let mut shown = self.written.and_then(|()| self.stdout.end());
+        shown = shown.and_then(|()| self.stderr.end());
         if self.json {
-            print(&format!("{data}\n"));
+            shown = shown.and_then(|()| view::write(&format!("{data}\n")));
         }
         if run.status != Status::Succeeded {
-            let _ = self.stderr.line(&format!(
-                "punctual: run {}: {}",
-                run.id,
-                printable(&in_words(&run))
-            ));
+            let how = printable(&in_words(run));
+            let told = self
+                .stderr
+                .line(&format!("punctual: run {}: {how}", run.id));
+            shown = shown.and(told);
         }
-        Ok(code(&run))
+        shown
     }
 }
 

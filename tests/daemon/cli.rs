@@ -335,3 +335,42 @@ fn failures_have_their_own_exit_codes() {
         (punctual(&place, &["jobs"]).status.code() == Some(3)).then_some(())
     });
 }
+
+#[test]
+fn a_full_disk_is_told_by_every_command_and_fails() {
+    let place = Place::new("[jobs.beat]\nevery = \"1s\"\nshell = 'echo beat'");
+    let _daemon = place.start();
+    let run = wait_until("a run", || {
+        let runs = json(&place, &["runs", "--status", "succeeded"]);
+        runs["items"][0]["id"].as_str().map(str::to_owned)
+    });
+    for arguments in [
+        &["jobs"][..],
+        &["jobs", "--json"],
+        &["job", "beat"],
+        &["runs"],
+        &["run", &run],
+        &["logs", &run],
+        &["why", "beat"],
+        &["status"],
+        &["diff"],
+        &["events"],
+        &["audit"],
+        &["audit", "--json"],
+        &["pause", "beat"],
+        &["resume", "beat"],
+        &["trigger", "beat", "--wait"],
+        &["trigger", "beat", "--wait", "--json"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = command(&place, arguments);
+        let (code, _, told) = ended(&command.stdout(full.unwrap()).output().unwrap());
+        // What the exit code of a job stands for has one of its own for trouble.
+        let expected = if arguments[0] == "trigger" { 125 } else { 1 };
+        let told_of_it = told.contains("the output cannot be written");
+        assert!(
+            code == Some(expected) && told_of_it,
+            "{arguments:?}: {code:?} {told}"
+        );
+    }
+}

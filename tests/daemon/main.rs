@@ -19,6 +19,7 @@ mod cgroup;
 mod cli;
 mod clock_changes;
 mod crash;
+mod db;
 mod events;
 mod examples;
 mod fires;

@@ -1,0 +1,179 @@
+//! `punctual db` beside a daemon, as an administrator has it: what it says, what it leaves, and what it refuses.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::cli::ended;
+use super::daemon::{Daemon, Place, wait_until};
+
+fn db(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_punctual"));
+    command.arg("db").args(arguments).stdin(Stdio::null());
+    command.args([
+        "--ledger",
+        place.path("state/punctual.db").to_str().unwrap(),
+    ]);
+    command.env_clear();
+    command
+}
+
+fn done(place: &Place, arguments: &[&str]) -> Output {
+    db(place, arguments).output().unwrap()
+}
+
+fn path(place: &Place, name: &str) -> String {
+    place.path(name).display().to_string()
+}
+
+/// A daemon that has something to tell.
+fn daemon(place: &Place) -> Daemon {
+    let daemon = place.start();
+    wait_until("a run", || {
+        let ran = |row: &super::daemon::Row| row.status == "succeeded";
+        place.rows().iter().any(ran).then_some(())
+    });
+    daemon
+}
+
+const BEAT: &str = "[jobs.beat]\nevery = \"1s\"\nshell = ':'";
+
+#[test]
+fn a_copy_is_whole_private_and_starts_a_daemon() {
+    let place = Place::new(BEAT);
+    let daemon = daemon(&place);
+    let copy = path(&place, "copy.db");
+    let (code, said, told) = ended(&done(&place, &["backup", &copy]));
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    assert!(
+        said.contains(&format!("to {copy} (")) && said.ends_with("and checked it.\n"),
+        "{said}"
+    );
+    let mode = fs::metadata(&copy).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+
+    // A second time it is there already.
+    let (code, _, told) = ended(&done(&place, &["backup", &copy]));
+    assert!(code == Some(1) && told.contains("exists"), "{told}");
+
+    let as_json = done(&place, &["backup", &path(&place, "other.db"), "--json"]);
+    let as_json: Value = serde_json::from_slice(&as_json.stdout).unwrap();
+    let bytes = fs::metadata(place.path("other.db")).unwrap().len();
+    assert_eq!(as_json["bytes"], json!(bytes));
+
+    assert!(daemon.terminate().success());
+    let elsewhere = Place::new(BEAT);
+    fs::create_dir(elsewhere.path("state")).unwrap();
+    fs::rename(copy, elsewhere.path("state/punctual.db")).unwrap();
+    let ran_before = |place: &Place| {
+        let rows = place.rows().into_iter();
+        rows.filter(|row| row.status == "succeeded").count()
+    };
+    assert!(ran_before(&elsewhere) > 0);
+    let _daemon = elsewhere.start();
+    wait_until("it to go on", || (ran_before(&elsewhere) > 1).then_some(()));
+}
+
+#[test]
+fn a_sound_ledger_is_told_from_a_damaged_one() {
+    let place = Place::new(BEAT);
+    let daemon = daemon(&place);
+    let (code, said, _) = ended(&done(&place, &["check"]));
+    assert!(code == Some(0) && said.ends_with(" is sound.\n"), "{said}");
+    let copy = path(&place, "copy.db");
+    assert!(done(&place, &["backup", &copy]).status.success());
+    drop(daemon);
+
+    // What no page tells: attempts that belong to no run.
+    let torn = Connection::open(&copy).unwrap();
+    let tear = "PRAGMA foreign_keys = OFF; UPDATE attempts SET run = 'none ' || run";
+    torn.execute_batch(tear).unwrap();
+    drop(torn);
+    let damaged = Command::new(env!("CARGO_BIN_EXE_punctual"))
+        .args(["db", "check", "--json", "--ledger", &copy])
+        .output()
+        .unwrap();
+    assert_eq!(damaged.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&damaged.stdout).unwrap();
+    assert_eq!(told["sound"], json!(false));
+    assert!(
+        told["problems"][0].as_str().unwrap().contains("attempts"),
+        "{told}"
+    );
+
+    let (code, _, told) = ended(&done(&place, &["check", "--config", "x"]));
+    assert!(code == Some(2) && told.contains("--ledger"), "{told}");
+}
+
+#[test]
+fn where_a_copy_finds_no_room_nothing_is_left_of_it() {
+    let place = Place::new(BEAT);
+    let _daemon = daemon(&place);
+    // As on a full disk: more than so many blocks of a file cannot be written.
+    let backup = db(&place, &["backup", &path(&place, "copy.db")]);
+    let words: Vec<_> = backup
+        .get_args()
+        .map(|word| word.to_str().unwrap())
+        .collect();
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_punctual")])
+        .args(words)
+        .output()
+        .unwrap();
+    let (code, _, told) = ended(&output);
+    assert!(code == Some(1) && told.starts_with("error: "), "{told}");
+    assert!(!place.path("copy.db").exists());
+    assert!(done(&place, &["check"]).status.success());
+}
+
+#[test]
+fn what_cannot_be_written_is_told() {
+    let place = Place::new(BEAT);
+    let _daemon = daemon(&place);
+    for arguments in [
+        &["check"][..],
+        &["vacuum"],
+        &["backup", &path(&place, "copy.db")],
+    ] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (code, _, told) = ended(&db(&place, arguments).stdout(full).output().unwrap());
+        let told_of_it = told.contains("the output cannot be written");
+        assert!(code == Some(1) && told_of_it, "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn on_a_terminal_it_says_that_it_goes_on() {
+    let place = Place::new(BEAT);
+    assert!(daemon(&place).terminate().success());
+    // Whoever holds a ledger for itself makes readers wait, too.
+    let holder = Connection::open(place.path("state/punctual.db")).unwrap();
+    let held = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT";
+    holder.execute_batch(held).unwrap();
+    let words = db(&place, &["check"]);
+    let words = words.get_args().map(|word| word.to_str().unwrap());
+    let line = [env!("CARGO_BIN_EXE_punctual")].into_iter().chain(words);
+    let line = line.collect::<Vec<_>>().join(" ");
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &line])
+        .arg(place.path("screen"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let screen = || fs::read_to_string(place.path("screen")).unwrap_or_default();
+    wait_until("a sign", || {
+        screen().contains("\rchecking … 1 s").then_some(())
+    });
+    drop(holder);
+    assert!(child.wait().unwrap().success(), "{}", screen());
+    let (_, rest) = screen()
+        .rsplit_once("\r\u{1b}[K")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    assert!(rest.contains(" is sound."), "{rest}");
+}
