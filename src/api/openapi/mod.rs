@@ -1,6 +1,8 @@
 //! The description of the API (OpenAPI 3.1), made from the table of routes and the types of the
 //! handlers in it: nothing of it is written twice.
 
+mod headers;
+
 use std::fmt::Write as _;
 
 use aide::generate::GenContext;
@@ -14,10 +16,10 @@ use schemars::generate::{Contract, SchemaSettings};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::asked::{Asked, Nothing};
-use super::error::{Kind, WrittenProblem};
-use super::routes::{Need, Pace, Route};
-use super::{Context, described};
+use crate::api::asked::{Asked, Nothing};
+use crate::api::error::{Kind, WrittenProblem};
+use crate::api::routes::{Need, Pace, Route};
+use crate::api::{Context, described};
 
 /// GET `/openapi.json`
 pub(super) async fn document(State(context): State<Context>, _: Asked<Nothing>) -> Document {
@@ -83,7 +85,7 @@ pub(super) fn complete(api: &OpenApi, routes: &[Route]) -> Bytes {
         },
     });
     document["components"]["schemas"]["Problem"] = problem_schema();
-    document["components"]["responses"] = Value::Object(errors());
+    document["components"]["responses"] = Value::Object(answers());
     as_enums(&mut document);
     serde_json::to_vec(&document)
         .expect("texts and numbers are JSON")
@@ -112,6 +114,9 @@ fn extend(operation: &mut Map<String, Value>, route: &Route) {
         .get("parameters")
         .is_some_and(|all| !all.is_null());
     let answers = operation.entry("responses").or_insert_with(|| json!({}));
+    if let Some(answers) = answers.as_object_mut() {
+        headers::describe(answers, route);
+    }
     for status in error_statuses(route, takes_body, has_query) {
         let reference = format!("#/components/responses/{status}");
         let known = answers.get(status.to_string()).is_some();
@@ -255,8 +260,8 @@ fn error_statuses(route: &Route, takes_body: bool, has_query: bool) -> Vec<u16> 
     statuses
 }
 
-/// One answer for each status that a problem may have.
-fn errors() -> Map<String, Value> {
+/// One answer for each status that a problem may have, and the one that has nothing in it.
+fn answers() -> Map<String, Value> {
     let mut answers = Map::new();
     for status in Kind::ALL.map(|kind| kind.facts().0) {
         let slugs = Kind::ALL.map(Kind::facts).into_iter();
@@ -264,6 +269,7 @@ fn errors() -> Map<String, Value> {
         let slugs: Vec<String> = slugs.map(|(_, slug, _)| format!("`{slug}`")).collect();
         answers.insert(status.as_u16().to_string(), problem(status, &slugs));
     }
+    answers.insert("304".to_owned(), headers::not_modified());
     answers
 }
 
@@ -304,8 +310,8 @@ fn problem_schema() -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::routes;
     use super::*;
+    use crate::api::routes;
 
     fn document() -> Value {
         let (_, api) = routes::router(routes::table());
@@ -374,6 +380,25 @@ mod tests {
             .collect();
         let different: BTreeSet<_> = ids.iter().map(ToString::to_string).collect();
         assert_eq!(ids.len(), different.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn headers_are_described_where_they_are() {
+        let document = document();
+        let answers = |path: &str, method: &str| &document["paths"][path][method]["responses"];
+        let run = answers("/api/v1/runs/{id}", "get");
+        assert!(run["200"]["headers"]["ETag"].is_object() && run["304"].is_object());
+        let output = answers("/api/v1/runs/{id}/output", "get");
+        assert!(output["304"].is_object(), "{output}");
+        for path in ["/api/v1/events", "/metrics"] {
+            assert!(answers(path, "get").get("304").is_none());
+        }
+        let trigger = answers("/api/v1/jobs/{job}/trigger", "post");
+        for status in ["200", "202"] {
+            assert_eq!(trigger[status]["headers"]["Location"]["required"], true);
+        }
+        assert!(trigger.get("304").is_none());
+        assert!(answers("/session", "delete")["204"]["headers"]["Set-Cookie"].is_object());
     }
 
     #[test]
