@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use punctual::cli::understands;
 
 use crate::docs::documents;
-use crate::documents::blocks;
+use crate::documents::{Block, blocks, root, shown};
 
 /// What takes the place of `$(…)`: wherever the manual has one, a run's id will do.
 const SUBSTITUTE: &str = "00000000-0000-8000-8000-000000000001";
@@ -151,6 +151,84 @@ fn every_command_in_a_sentence_has_a_name_and_options_that_the_program_has() {
         }
     }
     assert!(known > 30, "only {known} commands were found");
+}
+
+/// What builds and tests the project itself, and needs no test to run it.
+const OF_THE_PROJECT: [(&str, &str); 1] = [("README.md", "Build and run")];
+
+/// All that runs blocks of the manual, as text with single spaces: the walks of `tests/daemon/walk.rs`, and
+/// the steps on a machine under systemd.
+fn runners() -> String {
+    let steps = std::fs::read_dir(root().join("tests/systemd/steps")).expect("it is there");
+    let steps = steps.map(|step| step.expect("it is there").path());
+    let files = steps.chain([root().join("tests/daemon/walk.rs")]);
+    let text: String = files
+        .map(|file| std::fs::read_to_string(file).expect("it is there"))
+        .collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a test runs a block, which is the so many-th of its language below its heading.
+fn is_run(path: &str, block: &Block, number: usize, runners: &str) -> bool {
+    let Block {
+        heading, language, ..
+    } = block;
+    let printed = |command: &str| {
+        ["punctual next ", "punctual check ", "punctual simulate "]
+            .iter()
+            .any(|known| command.starts_with(known))
+    };
+    // By docs.rs, and by tests/daemon/examples.rs.
+    let is_shown = language == "console"
+        && (path == "docs/api.md" || shown(&block.lines).iter().all(|it| printed(&it.command)));
+    let walked = format!("(\"{path}\", \"{heading}\", \"{language}\")");
+    let number = if number == 1 {
+        String::new()
+    } else {
+        format!(" {number}")
+    };
+    let stepped = ["'", ""].map(|quote| {
+        let call = format!("manual {path} {quote}{heading}{quote} {language}{number}");
+        [')', ' '].map(|end| format!("{call}{end}"))
+    });
+    let followed = |call: &String| match runners.split_once(call.as_str()) {
+        // A number behind it would be another block's.
+        Some((_, rest)) => call.ends_with(')') || !rest.starts_with(|c: char| c.is_ascii_digit()),
+        None => false,
+    };
+    OF_THE_PROJECT.contains(&(path, heading.as_str()))
+        || is_shown
+        || runners.contains(&walked)
+        || stepped.iter().flatten().any(followed)
+}
+
+#[test]
+fn every_block_that_somebody_may_follow_is_run_by_a_test() {
+    let runners = runners();
+    let mut unrun = Vec::new();
+    for (path, text) in documents() {
+        let mut before: Vec<(String, String)> = Vec::new();
+        for block in blocks(&text) {
+            let kinds = ["sh", "bash", "console", "nginx", "yaml", "ini"];
+            if !kinds.contains(&block.language.as_str()) {
+                continue;
+            }
+            let kind = (block.heading.clone(), block.language.clone());
+            before.push(kind.clone());
+            let number = before.iter().filter(|it| **it == kind).count();
+            if !is_run(&path, &block, number, &runners) {
+                unrun.push(format!(
+                    "{path}: {} ({}, {number})",
+                    block.heading, block.language
+                ));
+            }
+        }
+    }
+    assert!(
+        unrun.is_empty(),
+        "no test runs these:\n{}",
+        unrun.join("\n")
+    );
 }
 
 #[test]

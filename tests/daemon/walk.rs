@@ -180,12 +180,13 @@ fn alike(command: &str, lines: &[String], printed: &[String]) -> bool {
 fn the_tutorial_works_as_it_says() {
     let place = Place::new("");
     let reader = Reader::new(&place);
-    let document = "docs/tutorial.md";
     // Its day is shorter here, and its port is not taken.
-    let hello = blocks(document, "A job", "toml").concat().join("\n");
+    let hello = blocks("docs/tutorial.md", "A job", "toml")
+        .concat()
+        .join("\n");
     let hello = hello.replace("\"10s\"", "\"1s\"").replace(":7878", ":0");
     std::fs::write(place.path("config.toml"), &hello).unwrap();
-    let check = &blocks(document, "A job", "sh")[0].join("\n");
+    let check = &blocks("docs/tutorial.md", "A job", "sh")[0].join("\n");
     let said = reader.does(check).join("\n");
     assert!(said.contains("is valid; it has 1 job"), "{said}");
     std::fs::write(place.path("config.toml"), hello.replace("every", "evry")).unwrap();
@@ -198,7 +199,7 @@ fn the_tutorial_works_as_it_says() {
     );
     std::fs::write(place.path("config.toml"), &hello).unwrap();
 
-    let [serve, look] = &blocks(document, "Run it", "sh")[..] else {
+    let [serve, look] = &blocks("docs/tutorial.md", "Run it", "sh")[..] else {
         panic!("two blocks are known");
     };
     let daemon = reader.serves(&serve.join("\n"));
@@ -207,7 +208,7 @@ fn the_tutorial_works_as_it_says() {
     let said = reader.does(&look.join("\n")).join("\n");
     assert!(said.contains("hello, it is 2"), "{said}");
 
-    let fragile = blocks(document, "Change it while it runs", "toml").concat();
+    let fragile = blocks("docs/tutorial.md", "Change it while it runs", "toml").concat();
     let both = format!("{hello}\n{}", fragile.join("\n"));
     std::fs::write(place.path("config.toml"), &both).unwrap();
     let said = reader.does("punctual diff; punctual reload").join("\n");
@@ -221,7 +222,11 @@ fn the_tutorial_works_as_it_says() {
     );
     std::fs::write(place.path("config.toml"), &both).unwrap();
 
-    let said = reader.does(&blocks(document, "Steer it", "sh").concat().join("\n"));
+    let said = reader.does(
+        &blocks("docs/tutorial.md", "Steer it", "sh")
+            .concat()
+            .join("\n"),
+    );
     let said = said.join("\n");
     for part in ["hello, it is", "paused", "active"] {
         assert!(said.contains(part), "{part}: {said}");

@@ -7,8 +7,7 @@ waits() {
 every = "1000d"
 shell = 'touch /srv/test/long; exec sleep 600'
 TOML
-    on systemctl stop punctual.service
-    on systemctl enable --now punctual.socket punctual.service
+    follow "$(manual docs/systemd.md 'Sockets that systemd holds' sh)"
     run=$(trigger long)
     within 10 on test -e /srv/test/long
     before=$(unit NRestarts)

@@ -29,7 +29,7 @@ took_over() { has "the journal" "$(journal)" 'took over'; }
 
 in_place() {
     begin_patient
-    on systemctl kill --signal=SIGUSR2 --kill-whom=main punctual
+    follow "$(manual docs/systemd.md 'Upgrade while jobs run' sh)"
     within 20 took_over
     within 10 unit_is ActiveState active
     patient_ends_well
@@ -88,7 +88,8 @@ step "back to the version before, whose ledger is the same, likewise" older
 
 upgrades() {
     begin_patient
-    said=$(on dpkg --install /root/newer.deb 2>&1)
+    on cp /root/newer.deb /root/punctual_0.2.0-1_amd64.deb
+    said=$(follow "$(manual docs/operations.md Upgrade sh)" 2>&1)
     has "what dpkg says" "$said" 'has taken over'
     # It returns when it is done.
     took_over

@@ -29,16 +29,17 @@ step "a credential reaches its job, and neither log, ledger nor API" credentials
 fields() {
     local run entry
     jobs_of fields <<'TOML'
-[jobs.fails]
+[jobs.backup]
 every = "1000d"
 command = ["false"]
 TOML
-    run=$(trigger fails)
+    run=$(trigger backup)
     within 10 status_is "$run" failed
     found() {
         on journalctl --sync
-        entry=$(on journalctl --unit=punctual --output=json PUNCTUAL_JOB=fails "PUNCTUAL_RUN_ID=$run" -p warning)
-        has "the entry" "$entry" '"MESSAGE"'
+        entry=$(on journalctl --unit=punctual --output=json "PUNCTUAL_RUN_ID=$run" -p warning)
+        has "the entry" "$entry" '"PUNCTUAL_JOB":"backup"'
+        has "what the manual finds" "$(follow "$(manual docs/systemd.md 'Where the log goes' sh)")" failed
     }
     within 10 found
 }

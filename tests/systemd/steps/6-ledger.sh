@@ -1,25 +1,26 @@
 # Backup and restore, in the words of docs/operations.md.
 
 backup() {
-    jobs_of ledger <<'TOML'
-[jobs.backup-ledger]
-every = "1000d"
-shell = 'punctual db backup /var/backups/punctual/copy.db'
+    on install -d -o punctual -g punctual -m 0700 /var/backups/punctual
+    jobs_of ledger <<TOML
+$(manual docs/operations.md 'Back up and restore' toml)
 [jobs.note]
 every = "1000d"
 command = ["true"]
 TOML
-    on install -d -o punctual -g punctual -m 0700 /var/backups/punctual
+    copy=/var/backups/punctual/$(on date +%F).db
     punctual trigger --wait note
     punctual trigger --wait backup-ledger
-    is "the mode of the copy" "$(on stat --format='%a %U' /var/backups/punctual/copy.db)" "600 punctual"
+    is "the mode of the copy" "$(on stat --format='%a %U' "$copy")" "600 punctual"
     punctual db check
-    punctual db check --ledger /var/backups/punctual/copy.db
+    punctual db check --ledger "$copy"
+    on rm -r /var/backups/punctual
 }
 step "the ledger is copied by a job, inside the sandbox" backup
 
 restore() {
-    local before after
+    local before after steps
+    follow "$(manual docs/operations.md 'Back up and restore' sh)"
     # Not in the copy.
     after=$(trigger note)
     within 10 status_is "$after" succeeded
@@ -30,13 +31,33 @@ restore() {
     on sh -ec 'printf damaged | dd of=/var/lib/punctual/punctual.db conv=notrunc status=none'
     refused on systemctl start punctual
     has "the journal" "$(journal)" 'restore it from a backup'
-    on systemctl stop punctual
-    on sh -ec 'cd /var/lib/punctual; rm -f punctual.db punctual.db-wal punctual.db-shm
-        install -m 0600 -o punctual -g punctual /var/backups/punctual/copy.db punctual.db'
-    on systemctl start punctual
+    # The day of the copy is today's here.
+    steps=$(manual docs/operations.md 'Back up and restore' sh 2)
+    follow "${steps//2026-11-26/$(on date +%F)}"
     status_is "$before" succeeded
     refused punctual run "$after"
     punctual audit
-    on rm -r /var/backups/punctual
+    on sh -c 'rm /var/backups/punctual-*.db'
 }
 step "a damaged ledger is refused; the copy in its place goes on" restore
+
+earlier() {
+    local format now=/var/lib/punctual/punctual.db
+    on systemctl stop punctual
+    on mv "$now" /root/now.db
+    for format in tests/fixtures/ledgers/format-*.sql; do
+        on sh -c "rm -f $now*"
+        python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[2]).executescript(open(sys.argv[1]).read())' \
+            "$format" "$folder/earlier.db"
+        put "$now" 0600 punctual:punctual <"$folder/earlier.db"
+        rm "$folder/earlier.db"
+        on systemctl start punctual
+        [ "$(punctual runs --json | jq '.items | length')" -gt 0 ] || fail "$format: its runs are not known"
+        punctual db check
+        on systemctl stop punctual
+    done
+    on sh -c "rm -f $now*; mv /root/now.db $now"
+    on systemctl start punctual
+    punctual audit
+}
+step "ledgers of all earlier formats are taken over, under the daemon's user and sandbox" earlier

@@ -28,7 +28,7 @@ step "installed again it goes on with what was kept" again
 
 purged() {
     on dpkg --purge punctual
-    on rm -f /root/punctual.deb /root/newer.deb
+    on sh -c "rm -f /root/*.deb"
     # All file systems of its own; the user stays, so that nobody gets what its jobs left elsewhere.
     is "what is left" "$(on find / /run /tmp -xdev -path '*punctual*' -not -path '/proc/*')" ""
     is "what units are left" "$(on systemctl list-unit-files --no-legend 'punctual*')" ""
