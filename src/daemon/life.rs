@@ -109,11 +109,15 @@ pub fn run(
     groups: Groups,
     handed: &mut Option<HandOver>,
 ) -> Result<Ended, DaemonError> {
-    let service = runtime("service", 2)?;
-    let scheduler = runtime("scheduler", config.scheduler.threads)?;
-    let handle = scheduler.handle().clone();
+    let service = runtime("service", 2, BLOCKING)?;
+    let scheduler = runtime("scheduler", config.scheduler.threads, BLOCKING)?;
+    let asked = runtime("api", 2, ANSWERING)?;
+    let others = Others {
+        scheduler: scheduler.handle().clone(),
+        api: asked.handle().clone(),
+    };
     let done = service.block_on(async {
-        match begin(path, config, passed, groups, handed, handle).await {
+        match begin(path, config, passed, groups, handed, others).await {
             Ok(life) => life.until_over().await,
             Err(stopped @ DaemonError::Stopped(_)) => {
                 tracing::info!("{stopped}");
@@ -124,13 +128,28 @@ pub fn run(
     });
     // What a runtime still has under way at this point is cut off, never waited for.
     scheduler.shutdown_background();
+    asked.shutdown_background();
     service.shutdown_background();
     done
 }
 
-fn runtime(name: &'static str, threads: usize) -> Result<Runtime, DaemonError> {
+/// How many threads of a runtime may wait for the system at once.
+const BLOCKING: usize = 512;
+
+/// How many answers of the API are computed or read at once, beside its two threads: those of the reader
+/// of the ledger, and a few. However many ask, processes are watched and fires start.
+const ANSWERING: usize = 8;
+
+/// The runtimes beside the service's own.
+struct Others {
+    scheduler: tokio::runtime::Handle,
+    api: tokio::runtime::Handle,
+}
+
+fn runtime(name: &'static str, threads: usize, blocking: usize) -> Result<Runtime, DaemonError> {
     Builder::new_multi_thread()
         .worker_threads(threads)
+        .max_blocking_threads(blocking)
         .thread_name(name)
         .on_thread_start(signals::hold)
         .enable_all()
@@ -167,17 +186,14 @@ async fn begin(
     passed: Passed,
     groups: Groups,
     handed: &mut Option<HandOver>,
-    scheduler: tokio::runtime::Handle,
+    others: Others,
 ) -> Result<Life, DaemonError> {
     let started_at = clock::now();
     let (mut ends, hangups, upgrades) = signals()?;
-    let successor = Successor::of_process().map_err(|why| DaemonError::System {
-        what: "path of this program",
-        why,
-    })?;
+    let successor = successor()?;
     make_folder_of(&config.store.path)?;
     let (ledger, recovered) = Ledger::open(&config.store.path, retention(&config))?;
-    let (mut listeners, sockets) = listen(&config, passed, handed.as_ref()).await?;
+    let (mut listeners, sockets) = listen(&config, passed, handed.as_ref(), &others.api).await?;
     let (mut dispatcher, first, recovery) = recover(&config, recovered, &groups, handed.as_ref())?;
     let (claims, claimed) = mpsc::unbounded_channel();
     let settled = settle(&ledger, first, &claims);
@@ -192,7 +208,7 @@ async fn begin(
     let runner = Runner::start(marks, reports, io, attempts, &groups)?;
     runner.expect(config.jobs.values().map(|plan| &plan.action));
     let (wakes, woken) = mpsc::channel(INBOX);
-    let engine = on(&scheduler, Engine::start(wakes)).await??;
+    let engine = on(&others.scheduler, Engine::start(wakes)).await??;
     let (orders, ordered) = mpsc::channel(16);
     let (manager, herald) = ServiceManager::of_process();
     let reloader = Arc::new(Reloader::new(
@@ -241,13 +257,15 @@ async fn begin(
         orders: ordered,
         requests: requested,
     };
-    let driver = scheduler.spawn(driver.run(first, inbox));
+    let driver = others.scheduler.spawn(driver.run(first, inbox));
     let (stop_api, api_stopped) = oneshot::channel::<()>();
     // A dropped sender ends the API just the same.
     let stopped = async { drop(api_stopped.await) };
     tokio::spawn(herald.run(handle.clone()));
     let listening = Listening {
-        api: tokio::spawn(api::serve(handle, reloader.server(), listeners, stopped)),
+        api: others
+            .api
+            .spawn(api::serve(handle, reloader.server(), listeners, stopped)),
         reloads: tokio::spawn(reload_on_hangup(hangups, reloader.clone())),
         watching: watch(&config, path.clone(), &reloader),
         stop_api,
@@ -274,14 +292,25 @@ async fn begin(
     })
 }
 
-/// Where the API listens, and the same once more for the next life.
+/// What an upgrade starts.
+fn successor() -> Result<Successor, DaemonError> {
+    Successor::of_process().map_err(|why| DaemonError::System {
+        what: "path of this program",
+        why,
+    })
+}
+
+/// Where the API listens, on its own runtime, and the same once more for the next life.
 async fn listen(
     config: &Config,
     passed: Passed,
     handed: Option<&HandOver>,
+    api: &tokio::runtime::Handle,
 ) -> Result<(api::Listeners, Vec<api::HandedSocket>), DaemonError> {
     let inherited = hand_over::sockets_of(handed).map_err(HandOverError::from)?;
-    let listeners = api::Listeners::bind(&config.server, passed, inherited).await?;
+    let server = config.server.clone();
+    let binding = async move { api::Listeners::bind(&server, passed, inherited).await };
+    let listeners = on(api, binding).await??;
     let sockets = listeners.to_hand_over().map_err(HandOverError::from)?;
     Ok((listeners, sockets))
 }

@@ -135,7 +135,7 @@ impl HandedAttempt {
         let (stdout, stderr, secrets) = attempt.into_streams();
         let ((stdout, held_out), (stderr, held_err)) = (stdout.into_parts(), stderr.into_parts());
         let mut bytes = vec![head, tail, held_out, held_err];
-        bytes.extend(secrets.into_values());
+        bytes.extend(secrets.to_values());
         Self {
             record: Record {
                 run: live.launch.run,

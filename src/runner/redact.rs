@@ -1,5 +1,8 @@
 //! Keeps secret values out of captured output, also where a read cut one in two. Pure.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 /// What stands in place of a secret.
 const MASK: &[u8] = b"***";
 
@@ -10,28 +13,41 @@ const SHORTEST: usize = 4;
 /// common words.
 const SHORTEST_LINE: usize = 8;
 
-/// The values to look for, the longest first.
+/// Longer values are looked for in pieces of this length: so much is held back at most, and compared at
+/// each byte.
+const PIECE: usize = 4 << 10;
+
+/// The values to look for, in order, and what is needed to find them: at each byte of a text that a job
+/// chooses, about as many comparisons as the number of values has binary digits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Secrets {
-    values: Vec<Vec<u8>>,
+pub(super) struct Secrets(Arc<Sorted>);
+
+#[derive(Debug, Default)]
+struct Sorted {
+    values: Vec<Box<[u8]>>,
+    /// For each value the longest other that it begins with.
+    shorter: Vec<Option<usize>>,
+    /// Which beginnings there are, by their hash.
+    beginnings: Box<[u64]>,
 }
 
+/// How many bits tell beginnings apart.
+const BEGINNINGS: usize = 1 << 16;
+
 impl Secrets {
-    /// Takes those of the values that are long enough to be looked for, also without the white space
-    /// around them, and each of their lines: tools print these alone.
+    /// Takes those of the values that are long enough to be looked for, without the white space around
+    /// them, and each of their lines: tools print these alone.
     pub(super) fn new(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut values: Vec<_> = values
-            .into_iter()
-            .flat_map(forms)
-            .filter(|value| value.len() >= SHORTEST)
-            .collect();
-        values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        values.dedup();
-        Self { values }
+        let mut forms = BTreeSet::new();
+        for value in values {
+            add_forms(&value, &mut forms);
+        }
+        Self(Arc::new(Sorted::new(forms.into_iter().collect())))
     }
 
-    pub(super) fn into_values(self) -> Vec<Vec<u8>> {
-        self.values
+    /// What [`Secrets::new`] makes the same of again.
+    pub(super) fn to_values(&self) -> Vec<Vec<u8>> {
+        self.0.values.iter().map(|value| value.to_vec()).collect()
     }
 
     /// A whole text without them.
@@ -41,36 +57,93 @@ impl Secrets {
         redactor.finish(|bytes| out.extend_from_slice(bytes));
         String::from_utf8_lossy(&out).into_owned()
     }
+}
 
-    fn begins_with(&self, byte: u8) -> bool {
-        self.values.iter().any(|value| value[0] == byte)
+impl Sorted {
+    fn new(values: Vec<Box<[u8]>>) -> Self {
+        let mut shorter: Vec<Option<usize>> = Vec::with_capacity(values.len());
+        for (at, value) in values.iter().enumerate() {
+            // What it begins with stands before it, or is what that one begins with.
+            let mut before = at.checked_sub(1);
+            while let Some(known) = before.filter(|&known| !value.starts_with(&values[known])) {
+                before = shorter[known];
+            }
+            shorter.push(before);
+        }
+        let mut beginnings = vec![
+            0;
+            if values.is_empty() {
+                0
+            } else {
+                BEGINNINGS / 64
+            }
+        ];
+        for value in &values {
+            let bit = beginning(value);
+            beginnings[bit / 64] |= 1 << (bit % 64);
+        }
+        Self {
+            values,
+            shorter,
+            beginnings: beginnings.into(),
+        }
+    }
+
+    /// Whether a value may begin as `text` does; often wrong where it says so, never where it does not.
+    fn may_begin(&self, text: &[u8]) -> bool {
+        if text.len() < SHORTEST {
+            return true;
+        }
+        let bit = beginning(text);
+        self.beginnings[bit / 64] & (1 << (bit % 64)) != 0
     }
 
     /// The longest secret at the beginning of `text`.
     fn at(&self, text: &[u8]) -> Option<usize> {
-        self.values
-            .iter()
-            .find(|value| text.starts_with(value))
-            .map(Vec::len)
+        let behind = self.values.partition_point(|value| **value <= *text);
+        let mut known = behind.checked_sub(1);
+        while let Some(at) = known {
+            if text.starts_with(&self.values[at]) {
+                return Some(self.values[at].len());
+            }
+            known = self.shorter[at];
+        }
+        None
     }
 
     /// Whether `text` is the beginning of a longer secret.
     fn may_grow(&self, text: &[u8]) -> bool {
-        self.values
-            .iter()
-            .any(|value| value.len() > text.len() && value.starts_with(text))
+        let behind = self.values.partition_point(|value| **value <= *text);
+        let next = self.values.get(behind);
+        next.is_some_and(|value| value.starts_with(text))
     }
 }
 
-/// A value and what of it is looked for on its own.
-fn forms(value: Vec<u8>) -> Vec<Vec<u8>> {
-    let trimmed = value.trim_ascii();
-    let lines = trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let lines = lines.filter(|line| line.len() >= SHORTEST_LINE);
-    let mut forms: Vec<_> = lines.map(<[u8]>::to_vec).collect();
-    forms.push(trimmed.to_vec());
-    forms.push(value);
-    forms
+/// A number for the first bytes of a value, of which each has at least so many.
+fn beginning(text: &[u8]) -> usize {
+    let first = u32::from_le_bytes([text[0], text[1], text[2], text[3]]);
+    // The upper half of a product by a large odd number depends on all of it (Knuth's multiplicative hash).
+    (first.wrapping_mul(0x9e37_79b1) >> 16) as usize
+}
+
+/// Adds a value and what of it is looked for on its own.
+fn add_forms(value: &[u8], forms: &mut BTreeSet<Box<[u8]>>) {
+    let value = value.trim_ascii();
+    if value.len() >= SHORTEST {
+        add_pieces(value, forms);
+    }
+    let lines = value.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    for line in lines.filter(|line| line.len() >= SHORTEST_LINE) {
+        add_pieces(line, forms);
+    }
+}
+
+/// Adds a form, or the pieces of a long one: about as long as each other, so that none is too short.
+fn add_pieces(form: &[u8], forms: &mut BTreeSet<Box<[u8]>>) {
+    let pieces = form.len().div_ceil(PIECE);
+    for piece in form.chunks(form.len().div_ceil(pieces)) {
+        forms.insert(piece.into());
+    }
 }
 
 /// One stream of bytes on its way to the capture. What may be the beginning of a secret is held
@@ -94,7 +167,7 @@ impl Redactor {
 
     /// Takes bytes and gives what is sure to hold no secret to `emit`.
     pub(super) fn push(&mut self, bytes: &[u8], emit: impl FnMut(&[u8])) {
-        if self.secrets.values.is_empty() {
+        if self.secrets.0.values.is_empty() {
             let mut emit = emit;
             return emit(bytes);
         }
@@ -109,14 +182,15 @@ impl Redactor {
 
     fn scan(&mut self, more: More, mut emit: impl FnMut(&[u8])) {
         let text = std::mem::take(&mut self.held);
+        let secrets = &*self.secrets.0;
         let (mut clean, mut at) = (0, 0);
         while at < text.len() {
             let rest = &text[at..];
-            if !self.secrets.begins_with(rest[0]) {
+            if !secrets.may_begin(rest) {
                 at += 1;
-            } else if more == More::MayCome && self.secrets.may_grow(rest) {
+            } else if more == More::MayCome && secrets.may_grow(rest) {
                 break;
-            } else if let Some(len) = self.secrets.at(rest) {
+            } else if let Some(len) = secrets.at(rest) {
                 emit(&text[clean..at]);
                 emit(MASK);
                 at += len;
@@ -177,9 +251,31 @@ mod tests {
         let secret = "  first line \r\nsecond-line\n{\n";
         assert_eq!(redact(&[secret], &[b"<first line>"]), "<***>");
         assert_eq!(redact(&[secret], &[b"second-", b"line\n{\n"]), "***\n{\n");
-        assert_eq!(redact(&[secret], &[secret.as_bytes()]), "***");
+        assert_eq!(redact(&[secret], &[secret.as_bytes()]), "  ***\n");
         assert_eq!(redact(&["hunter2\r\n"], &[b"hunter2"]), "***");
         assert_eq!(redact(&["user\npassword"], &[b"user password"]), "user ***");
+    }
+
+    #[test]
+    fn a_long_secret_is_masked_piece_by_piece() {
+        let numbers: Vec<_> = (0..4_000).map(|n| format!("{n:x}-")).collect();
+        let secret = numbers.concat();
+        assert!(secret.len() > 3 * PIECE);
+        for cut in [1, PIECE - 1, PIECE, secret.len() - 1] {
+            let text = format!("<{secret}>");
+            let (a, b) = text.as_bytes().split_at(cut);
+            assert_eq!(redact(&[&secret], &[a, b]), "<************>", "{cut}");
+        }
+        let mut redactor = Redactor::new(Secrets::new([secret.into_bytes()]), Vec::new());
+        redactor.push(b"0-1-2-3-", |_| {});
+        assert_eq!(redactor.into_held(), b"0-1-2-3-");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_handed_over_whole() {
+        let secrets = Secrets::new([b"one\ntwo-three-four\n".to_vec(), vec![b'x'; 3 * PIECE]]);
+        let again = Secrets::new(secrets.to_values());
+        assert_eq!(again.to_values(), secrets.to_values());
     }
 
     #[test]
@@ -190,11 +286,27 @@ mod tests {
         assert_eq!(out, b"progress 10%\n");
     }
 
+    /// The longest secret at each place, looked for one by one.
+    fn naive(secrets: &[&str], text: &str) -> String {
+        let (mut rest, mut out) = (text, String::new());
+        while let Some(first) = rest.chars().next() {
+            let here = secrets.iter().filter(|secret| rest.starts_with(**secret));
+            let len = here.map(|secret| secret.len()).max();
+            out.push_str(if len.is_some() {
+                "***"
+            } else {
+                &rest[..first.len_utf8()]
+            });
+            rest = &rest[len.unwrap_or(first.len_utf8())..];
+        }
+        out
+    }
+
     proptest! {
         #[test]
         fn any_chunking_gives_the_same(
             text in "[abc]{0,60}",
-            secrets in prop::collection::vec("[abc]{4,7}", 0..3),
+            secrets in prop::collection::vec("[ab]{4,7}|[abc]{4,7}", 0..8),
             cuts in prop::collection::vec(0_usize..60, 0..6),
         ) {
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
@@ -207,6 +319,7 @@ mod tests {
             }
             chunks.push(&text.as_bytes()[from..]);
             let whole = redact(&secrets, &[text.as_bytes()]);
+            prop_assert_eq!(&whole, &naive(&secrets, &text));
             prop_assert_eq!(&redact(&secrets, &chunks), &whole);
             for secret in secrets {
                 prop_assert!(!whole.contains(secret));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use punctual::clock;
 
 use super::api::Api;
-use super::daemon::{breathe, wait_until};
+use super::daemon::{Place, breathe, jobs, wait_until};
 use super::http::{Door, connect};
 
 /// What a time limit may be late by on a machine that is busy.
@@ -160,4 +160,44 @@ fn requests_under_way_are_answered_before_the_end() {
         (Some("cancelled"), Some("shutdown"))
     );
     assert!(!socket.exists(), "the socket's file goes with the daemon");
+}
+
+/// What watches processes, and what decides, has threads of its own beside these.
+#[test]
+fn however_many_ask_so_many_threads_answer() {
+    let place = Place::new(&jobs(300, |n| {
+        format!(
+            "[jobs.j{n}]\ncron = \"{} * * * *\"\ncommand = [\"true\"]\n",
+            n % 60
+        )
+    }));
+    let daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    let answering = || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap();
+        let names = threads.flatten().map(|thread| {
+            // It may have ended meanwhile.
+            std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default()
+        });
+        names.filter(|name| name.trim_end() == "api").count()
+    };
+    let (clients, answers) = (40, std::sync::atomic::AtomicUsize::new(0));
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let far = "/api/v1/upcoming?limit=500&cursor=3000000000000000~a";
+                    door.get(far).ok();
+                    answers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+        wait_until("all answers", || {
+            most = most.max(answering());
+            let all = answers.load(std::sync::atomic::Ordering::Relaxed) == clients * 5;
+            all.then_some(())
+        });
+    });
+    assert!((3..=10).contains(&most), "{most}");
 }
