@@ -331,11 +331,11 @@ fn recover(
     groups: &Groups,
     handed: Option<&HandOver>,
 ) -> Result<(Dispatcher, Vec<Effect>, Recovery), DaemonError> {
-    let goes_on: Vec<_> = handed.iter().flat_map(|it| &it.attempts).collect();
-    let keep = goes_on.iter().filter_map(|attempt| attempt.group());
+    let goes_on = handed.iter().flat_map(|it| &it.attempts);
+    let keep = goes_on.filter_map(|attempt| attempt.group());
     memory::clear_groups(groups, &keep.map(str::to_owned).collect());
-    let goes_on = goes_on.into_iter().map(HandedAttempt::mark);
-    let recovery = clear(config, goes_on.collect())?;
+    let goes_on = handed.map(|it| it.attempts.iter().map(HandedAttempt::mark).collect());
+    let recovery = clear(config, goes_on)?;
     let dispatch = handed.map(|it| it.dispatch.clone());
     let memory = memory::of(recovered, &recovery.leftovers, dispatch);
     let (dispatcher, first) = Dispatcher::recover(
@@ -362,7 +362,7 @@ fn signals() -> Result<(Ends, Signal, Signal), DaemonError> {
 }
 
 /// Reads the start marks and ends what still runs of the life before, but for what goes on.
-fn clear(config: &Config, goes_on: Vec<Mark>) -> Result<Recovery, DaemonError> {
+fn clear(config: &Config, goes_on: Option<Vec<Mark>>) -> Result<Recovery, DaemonError> {
     let marks = memory::marks_folder(&config.runtime, &config.store.path);
     let marks = marks.map_err(|why| DaemonError::Folder {
         path: config.runtime.clone(),

@@ -47,9 +47,11 @@ pub(super) fn marks_folder(runtime: &Path, ledger: &Path) -> std::io::Result<Pat
 /// Reads the marks and ends what still runs of the life before.
 ///
 /// What was handed over, of which these are the marks, goes on.
-pub(super) fn clear(folder: &Path, goes_on: Vec<Mark>) -> Result<Recovery, MarksError> {
+pub(super) fn clear(folder: &Path, handed: Option<Vec<Mark>>) -> Result<Recovery, MarksError> {
     let mut recovery = Marks::open(folder)?;
-    recovery.keep(goes_on);
+    if let Some(goes_on) = handed {
+        recovery.keep(goes_on);
+    }
     tell(kill_leftovers(&recovery.leftovers), "/proc");
     Ok(recovery)
 }

@@ -183,6 +183,13 @@ pub(super) fn saw(key: Key, processes: Vec<Leader>) {
     live().entry(key).or_default().seen.extend(processes);
 }
 
+/// The orphans of attempts that there are now.
+pub(super) fn orphans_now() -> BTreeSet<Leader> {
+    let orphans = orphans().into_iter().filter_map(Stat::of);
+    let living = orphans.filter(|stat| !stat.dead);
+    living.map(|stat| stat.itself()).collect()
+}
+
 /// The orphans of attempts.
 fn orphans() -> Vec<u32> {
     let mut pids = adopted();

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal};
 
 use super::marks::Leftovers;
-use super::tree::{self, Stat};
+use super::tree::{self, Leader, Stat};
 
 /// How often the processes are walked before giving up. Each walk after the first waits up to
 /// [`PATIENCE`] for those that were killed.
@@ -31,14 +31,15 @@ pub struct Cleared {
 /// Kills every process of the marked attempts, and returns when they are gone, or after ten
 /// seconds. Marks of another boot name nothing that can be alive.
 ///
-/// A process is known by the run in its environment, by the pipes that it prints to, by a session that
+/// A process is known as an orphan that its daemon had noted, by the run in its environment, by the pipes that it prints to, by a session that
 /// one of the main processes surely led, or by being below one of these. In doubt it lives, for no
 /// stranger may die: so do those that threw away their environment and their output, if their main
 /// process and parents ended before this and nobody in their session kept it; and a run in its
 /// environment says nothing of a process that another daemon lives above.
 pub fn kill_leftovers(leftovers: &Leftovers) -> io::Result<Cleared> {
     let mut killed = BTreeSet::new();
-    if !leftovers.same_boot || leftovers.marks.is_empty() {
+    let Leftovers { marks, adopted, .. } = leftovers;
+    if !leftovers.same_boot || (marks.is_empty() && adopted.is_empty()) {
         return Ok(Cleared::default());
     }
     let mut family = Family::of(leftovers);
@@ -118,6 +119,7 @@ struct Family {
     /// processes.
     leaders: BTreeSet<(u32, u64)>,
     pipes: BTreeSet<u64>,
+    adopted: BTreeSet<Leader>,
     /// The sessions that were theirs when it was last looked.
     held: BTreeSet<u32>,
 }
@@ -140,6 +142,7 @@ impl Family {
                 .flat_map(|mark| mark.pipes)
                 .filter(|pipe| *pipe != 0)
                 .collect(),
+            adopted: leftovers.adopted.iter().copied().collect(),
             held: BTreeSet::new(),
         }
     }
@@ -152,6 +155,7 @@ impl Family {
             .filter(|stat| {
                 tree::marked_as(stat.pid).is_some_and(|mark| self.runs.contains(&mark))
                     && !is_below_another_daemon(stat, all, &tree::name_of)
+                    || self.adopted.contains(&stat.itself())
                     || tree::prints_to(stat.pid).any(|pipe| self.pipes.contains(&pipe))
             })
             .map(|stat| stat.pid)
@@ -241,6 +245,10 @@ mod tests {
         Family::of(&Leftovers {
             same_boot: true,
             marks: (1..).zip(leaders).map(mark).collect(),
+            adopted: vec![Leader {
+                pid: BASE + 70,
+                start_ticks: 700,
+            }],
         })
     }
 
@@ -252,6 +260,16 @@ mod tests {
     fn pids(all: &[Stat]) -> Vec<u32> {
         // The last one moves nothing: how old a process is against other marks proves nothing.
         pids_of(&mut family(&[(BASE, 500), (BASE + 50, 90_000)]), all)
+    }
+
+    #[test]
+    fn what_was_noted_as_an_orphan_is_taken_and_no_later_process_of_its_number() {
+        let (orphan, below) = (
+            stat(BASE + 70, 1, BASE + 70, 700),
+            stat(BASE + 71, BASE + 70, 9, 800),
+        );
+        assert_eq!(pids(&[orphan, below]), [70, 71]);
+        assert!(pids(&[stat(BASE + 70, 1, BASE + 70, 701)]).is_empty());
     }
 
     #[test]
@@ -344,6 +362,7 @@ mod tests {
         let leftovers = Leftovers {
             same_boot: false,
             marks: Vec::new(),
+            adopted: Vec::new(),
         };
         assert_eq!(kill_leftovers(&leftovers).unwrap(), Cleared::default());
     }

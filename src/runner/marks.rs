@@ -34,6 +34,8 @@ const FORMAT: &str = "punctual-marks-1";
 /// Ends the record of a mark that is needed no more. Without it the record was cut off, and its
 /// number may be that of another attempt.
 const GONE: &str = "gone";
+/// Ends the record of an orphan. Without it the record was cut off, and its numbers may be another's.
+const ADOPTED: &str = "adopted";
 /// Ends the pipes of a mark. Without it the record was cut off, and they may be those of another.
 const PIPES: &str = "pipes";
 /// The file is rewritten when it is larger than this and than twice its size after the last time.
@@ -71,6 +73,9 @@ pub struct Leftovers {
     pub same_boot: bool,
     /// Each marked attempt once, in the order of their starts.
     pub marks: Vec<Mark>,
+    /// Processes of theirs that had come to the daemon as orphans. Whatever else tells whose a process
+    /// is, these may have thrown away.
+    pub adopted: Vec<Leader>,
 }
 
 /// The old marks, while recovery is not durable yet.
@@ -152,6 +157,25 @@ impl Marks {
         }
     }
 
+    /// Adds the orphans that the daemon has now, as far as they are new. Those of before may be forgotten
+    /// where they are not among them.
+    pub(super) fn adopted(&self, orphans: BTreeSet<Leader>) {
+        let mut log = self.lock();
+        let new: String = orphans
+            .difference(&log.adopted)
+            .map(adopted_record)
+            .collect();
+        log.adopted = orphans;
+        if new.is_empty() {
+            return;
+        }
+        if let Err(why) = log.append(&new) {
+            // Other things may still tell whose they are.
+            tracing::warn!(%why, "orphans could not be added to the start marks");
+        }
+        log.compact_if_large();
+    }
+
     /// No process of this attempt is left.
     pub(super) fn over(&self, run: RunId, attempt: u32) {
         self.release(run, attempt, |mark| mark.over = true);
@@ -178,8 +202,10 @@ impl Marks {
 }
 
 impl Recovery {
-    /// These attempts were handed over, and go on: they are no leftovers.
+    /// An earlier life of this very process handed these attempts over, and they go on: they are no
+    /// leftovers, and neither are its orphans.
     pub fn keep(&mut self, marks: impl IntoIterator<Item = Mark>) {
+        self.leftovers.adopted.clear();
         self.kept.extend(marks);
         let kept: BTreeSet<_> = self
             .kept
@@ -206,7 +232,7 @@ impl Recovery {
             ((mark.run, mark.attempt), open)
         });
         let open = open.collect();
-        let text = whole(&header, &open);
+        let text = whole(&header, &open, &BTreeSet::new());
         match replace(&dir, &text) {
             Ok(file) => Ok(Marks(Arc::new(Mutex::new(Log {
                 dir,
@@ -216,6 +242,7 @@ impl Recovery {
                 torn: false,
                 header,
                 open,
+                adopted: BTreeSet::new(),
             })))),
             Err(why) => Err(MarksError {
                 path: dir.join(NEW_FILE),
@@ -254,6 +281,7 @@ struct Log {
     /// A write failed, perhaps half-way: the next record begins on a line of its own.
     torn: bool,
     open: BTreeMap<(RunId, u32), Open>,
+    adopted: BTreeSet<Leader>,
 }
 
 #[derive(Debug, Default)]
@@ -280,7 +308,7 @@ impl Log {
         if self.size < self.compact_at {
             return;
         }
-        let text = whole(&self.header, &self.open);
+        let text = whole(&self.header, &self.open, &self.adopted);
         match replace(&self.dir, &text) {
             Ok(file) => {
                 self.file = file;
@@ -299,8 +327,13 @@ fn start_record(run: RunId, attempt: u32, [stdout, stderr]: Pipes) -> String {
     format!("S {run} {attempt} {stdout} {stderr} {PIPES}\n")
 }
 
+/// Says that a process has come to the daemon as an orphan.
+fn adopted_record(Leader { pid, start_ticks }: &Leader) -> String {
+    format!("O {pid} {start_ticks} {ADOPTED}\n")
+}
+
 /// A whole file of these marks.
-fn whole(header: &str, open: &BTreeMap<(RunId, u32), Open>) -> String {
+fn whole(header: &str, open: &BTreeMap<(RunId, u32), Open>, adopted: &BTreeSet<Leader>) -> String {
     let mut text = header.to_owned();
     for ((run, attempt), mark) in open {
         text.push_str(&start_record(*run, *attempt, mark.pipes));
@@ -308,6 +341,7 @@ fn whole(header: &str, open: &BTreeMap<(RunId, u32), Open>) -> String {
             let _ = writeln!(text, "P {run} {attempt} {pid} {start_ticks}");
         }
     }
+    text.extend(adopted.iter().map(adopted_record));
     text
 }
 
@@ -322,8 +356,13 @@ fn parse(text: &str, boot: &str) -> Leftovers {
     // By the order of their starts; a mark that is gone leaves its place empty.
     let mut marks: Vec<Option<Mark>> = Vec::new();
     let mut places = BTreeMap::new();
+    let mut adopted = Vec::new();
     for line in lines {
         let mut words = line.split(' ');
+        if let Some(orphan) = adopted_of(words.clone()) {
+            adopted.push(orphan);
+            continue;
+        }
         let (kind, run, attempt) = (words.next(), words.next(), words.next());
         let Some(run) = run.and_then(|word| word.parse::<RunId>().ok()) else {
             continue;
@@ -353,7 +392,21 @@ fn parse(text: &str, boot: &str) -> Leftovers {
         }
     }
     let marks = marks.into_iter().flatten().collect();
-    Leftovers { same_boot, marks }
+    Leftovers {
+        same_boot,
+        marks,
+        adopted,
+    }
+}
+
+/// The process of an orphan's record.
+fn adopted_of<'w>(mut words: impl Iterator<Item = &'w str>) -> Option<Leader> {
+    if words.next() != Some("O") {
+        return None;
+    }
+    let pid = words.next()?.parse().ok()?;
+    let start_ticks = words.next()?.parse().ok()?;
+    (words.next() == Some(ADOPTED)).then_some(Leader { pid, start_ticks })
 }
 
 /// Adds to a mark what the rest of a record says.
@@ -392,6 +445,28 @@ mod tests {
     };
 
     const PIPES_OF: Pipes = [4_000_000_001, 22];
+
+    #[test]
+    fn orphans_are_found_again_but_for_those_that_were_handed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let marks = Marks::open(dir.path()).unwrap().begin().unwrap();
+        let orphan = |pid| Leader { pid, ..LEADER };
+        marks.adopted(BTreeSet::from([orphan(5)]));
+        marks.adopted(BTreeSet::from([orphan(5), orphan(6)]));
+        let found = || Marks::open(dir.path()).unwrap();
+        assert_eq!(found().leftovers.adopted, [orphan(5), orphan(6)]);
+        // The file is written anew without those that are gone.
+        marks.adopted(BTreeSet::from([orphan(6)]));
+        marks.lock().compact_at = 0;
+        marks.start(run(1), 1, PIPES_OF).unwrap();
+        assert_eq!(found().leftovers.adopted, [orphan(6)]);
+        let mut handed = found();
+        handed.keep([]);
+        assert_eq!(handed.leftovers.adopted, []);
+        // What was cut off is nobody.
+        let cut = format!("{FORMAT} b\nO 7 12\nO 8 1234 adopte\nO 9 1234 {ADOPTED}\n");
+        assert_eq!(parse(&cut, "b").adopted, [orphan(9)]);
+    }
 
     #[test]
     fn marks_are_found_again_until_recovery_is_durable() {

@@ -25,6 +25,7 @@ mod kept;
 mod leftovers;
 mod marks;
 mod open_files;
+mod orphans;
 mod output;
 mod pipe;
 mod redact;
@@ -74,9 +75,6 @@ type Key = (RunId, u32);
 
 /// How long requests that are under way are waited for once nothing new is started.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
-
-/// Orphans that died are waited for at most this often.
-const BETWEEN_REAPS: Duration = Duration::from_millis(100);
 
 /// One attempt to start.
 #[derive(Debug, Clone)]
@@ -275,7 +273,8 @@ impl Runner {
         let _runtime = shared.io.enter();
         let died = tokio::signal::unix::signal(SignalKind::child())
             .map_err(start("listening for SIGCHLD"))?;
-        shared.io.spawn(reap_orphans(died));
+        shared.io.spawn(orphans::reap(died));
+        shared.io.spawn(orphans::note(Arc::downgrade(&shared)));
         Ok(Self(Arc::new(Handle { shared, queue })))
     }
 
@@ -512,11 +511,4 @@ fn check_system() -> Result<(), RunnerError> {
     tree::orphans().map_err(missing("/proc/self/task/*/children"))?;
     rustix::process::set_child_subreaper(Some(own))
         .map_err(|errno| missing("PR_SET_CHILD_SUBREAPER")(errno.into()))
-}
-
-async fn reap_orphans(mut died: tokio::signal::unix::Signal) {
-    while died.recv().await.is_some() {
-        family::reap_orphans();
-        clock::elapse(BETWEEN_REAPS).await;
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use punctual::clock;
 
 use crate::daemon::{Place, assert_each_second_once, jobs, wait_until};
+use crate::http::Door;
 
 #[test]
 fn ten_times_killed_under_load() {
@@ -83,6 +84,44 @@ fn what_ran_is_lost_and_its_whole_tree_is_gone() {
 }
 
 /// Two daemons may have jobs of the same names, which run at the same instants.
+/// It has no environment, session, output or parent that would tell whose it is; only that it was seen.
+#[test]
+fn what_shook_off_everything_is_gone_too() {
+    let place = Place::new("");
+    let (script, hidden) = (place.path("hide.sh"), place.path("hidden"));
+    let hide = format!("echo $$ >{}; exec sleep 1000", hidden.display());
+    std::fs::write(&script, hide).unwrap();
+    place.configure(&format!(
+        "[jobs.hides]\nevery = '1000d'\nshell = '(setsid env -i /bin/sh {} \
+         >/dev/null 2>&1 </dev/null &); exec sleep 1000'",
+        script.display()
+    ));
+    let daemon = place.start();
+    Door::Unix(place.path("punctual.sock")).trigger("hides");
+    let pid = wait_until("the process", || {
+        let pid = std::fs::read_to_string(&hidden).ok()?;
+        pid.trim().parse::<u32>().ok()
+    });
+    let noted = format!("O {pid} ");
+    wait_until("its mark", || {
+        let mut folders = std::fs::read_dir(place.path("run")).ok()?.flatten();
+        let marks = |folder: std::fs::DirEntry| {
+            std::fs::read_to_string(folder.path().join("started")).unwrap_or_default()
+        };
+        folders
+            .any(|folder| marks(folder).contains(&noted))
+            .then_some(())
+    });
+    daemon.kill9();
+    let lives = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    assert!(lives());
+    let _daemon = place.start();
+    assert!(!lives());
+}
+
 #[test]
 fn runs_of_another_daemon_live_on() {
     let same = "[jobs.a]\nevery = '1s'\nconcurrency_policy = 'allow'\n\

@@ -237,6 +237,7 @@ fn numbers_given_again() {
                 pipes: [0, 0],
             })
             .into(),
+        adopted: Vec::new(),
     };
     let cleared = kill_leftovers(&leftovers).unwrap();
     assert_eq!(cleared.alive, Vec::<u32>::new());
