@@ -186,11 +186,24 @@ fn same(context: &Context, run: &Run, params: BTreeMap<String, String>) -> Resul
     let snapshot = context.handle.snapshot();
     let view = snapshot.job(run.job.as_str());
     let view = view.ok_or_else(|| Problem::unknown_job(run.job.as_str()))?;
-    if check_params(&view.plan, params)? == run.params {
+    let is_same = if run.scheduled_at < config_since(context) {
+        // The defaults and even the parameters may have been others then: what was given tells.
+        let given = |(name, value): (&String, &String)| run.params.get(name) == Some(value);
+        params.iter().all(given)
+    } else {
+        check_params(&view.plan, params)? == run.params
+    };
+    if is_same {
         Ok(run.id)
     } else {
         Err(Refusal::KeyReused(run.id).into())
     }
+}
+
+/// Since when the configuration is surely the present one.
+fn config_since(context: &Context) -> Timestamp {
+    let reload = context.handle.reloader().last().map(|last| last.at);
+    reload.unwrap_or_else(|| context.handle.started_at())
 }
 
 async fn run_now(

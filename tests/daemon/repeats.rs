@@ -93,6 +93,18 @@ fn twenty_requests_with_one_key_are_one_run() {
     let _daemon = place.start();
     assert_eq!(run_id(&keyed(&door, "note/trigger", "k-1", "{}")), *id);
     assert_eq!(door.get(&format!("/api/v1/runs/{id}")).ok(), first);
+    let other = || keyed(&door, "note/trigger", "k-1", r#"{"params":{"who":"me"}}"#);
+    assert_eq!(other().status, 422);
+
+    // Nor does a reload, though its defaults are others.
+    for params in ["params = { who = { default = \"some\" } }", ""] {
+        place.configure(&JOBS.replace("params = { who = { default = \"all\" } }", params));
+        assert_eq!(door.post("/api/v1/reload").send().status, 200);
+        assert_eq!(run_id(&keyed(&door, "note/trigger", "k-1", "{}")), *id);
+        assert_eq!(other().status, 422);
+    }
+    place.configure(JOBS);
+    assert_eq!(door.post("/api/v1/reload").send().status, 200);
     assert_eq!(place.lines("notes"), ["all"]);
     let second = keyed(&door, "note/trigger?wait=true", "k-2", "{}");
     assert_ne!(second.json()["id"], id.as_str());
