@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
+use super::credentials::{self, Sent};
 use super::error::{Kind, Problem};
 use super::guesses::Guesses;
 use super::host::{self, HostError};
@@ -251,14 +252,10 @@ impl Gate {
                 _ => Ok(Caller::all_powerful(named)),
             };
         }
-        let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-        match (shown.next(), shown.next()) {
-            (None, _) => {}
-            (Some(value), None) => {
-                let token = bearer(value.as_bytes()).unwrap_or_default();
-                return self.judge(token).await.map(|known| known.caller);
-            }
-            (Some(_), Some(_)) => return Err(unauthorised("there are two Authorization headers")),
+        match credentials::shown(headers) {
+            Ok(None) => {}
+            Ok(Some(token)) => return self.judge(token).await.map(|known| known.caller),
+            Err(unusable) => return Err(unauthorised(&unusable.to_string())),
         }
         if let Some(caller) = self.of_session(peer, headers) {
             return Ok(caller);
@@ -285,12 +282,15 @@ impl Gate {
         })
     }
 
-    /// The token that somebody signs in with; none: nobody needs one here.
-    pub(super) async fn sign_in(&self, token: &[u8]) -> Result<Option<KnownToken>, Problem> {
-        match self.auth {
-            Auth::None => Ok(None),
-            Auth::Token => self.judge(token).await.map(Some),
+    /// Whose token somebody signs in with; none: nobody needs one here.
+    pub(super) async fn sign_in(&self, token: &str) -> Result<Option<KnownToken>, Problem> {
+        if self.auth == Auth::None {
+            return Ok(None);
         }
+        let token = Sent::new(token.as_bytes());
+        let token = token
+            .ok_or_else(|| Problem::new(Kind::WrongBody, "there is no `token` in the body"))?;
+        self.judge(token).await.map(Some)
     }
 
     /// The sessions, whatever the rules are.
@@ -304,8 +304,8 @@ impl Gate {
     }
 
     /// Whose token this is; who has none of ours waits for the answer.
-    async fn judge(&self, token: &[u8]) -> Result<KnownToken, Problem> {
-        let look = self.memory.guesses.look(token).await?;
+    async fn judge(&self, token: Sent<'_>) -> Result<KnownToken, Problem> {
+        let look = self.memory.guesses.look(token.bytes()).await?;
         if let Some(known) = self.holder(token) {
             return Ok(known.clone());
         }
@@ -316,8 +316,8 @@ impl Gate {
     }
 
     /// Whose token this is. Takes as long whichever it is, and none.
-    fn holder(&self, token: &[u8]) -> Option<&KnownToken> {
-        let hash = token::digest(token);
+    fn holder(&self, token: Sent<'_>) -> Option<&KnownToken> {
+        let hash = token::digest(token.bytes());
         let mut found = u64::MAX;
         for (at, known) in (0_u64..).zip(&self.tokens) {
             found.conditional_assign(&at, known.hash.ct_eq(&hash));
@@ -360,13 +360,6 @@ fn require(caller: &Caller, need: Need) -> Result<(), Problem> {
         return Err(Problem::new(Kind::Forbidden, detail));
     }
     Ok(())
-}
-
-/// The token in `Bearer TOKEN`.
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    let token = token.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
 }
 
 fn unauthorised(why: &str) -> Problem {
@@ -419,6 +412,13 @@ mod tests {
                 token("view", Role::Viewer, None),
                 token("deploy", Role::Operator, Some(&["backup-*"])),
                 token("root", Role::Admin, None),
+                // No config has it; here it shows what an empty token would be taken for.
+                Token {
+                    name: "nothing".into(),
+                    hash: token::digest(b""),
+                    role: Role::Admin,
+                    jobs: None,
+                },
             ],
         };
         Gate::new(
@@ -458,6 +458,7 @@ mod tests {
             Some("token:deploy")
         );
         for wrong in [
+            "",
             "Bearer",
             "Bearer ",
             "Bearer x",
@@ -520,7 +521,8 @@ mod tests {
     fn roles_include_those_before_them_and_limited_tokens_concern_no_others() {
         let gate = gate(Auth::Token);
         let holder = |name: &str| {
-            let known = gate.holder(format!("{name}-secret").as_bytes());
+            let token = format!("{name}-secret");
+            let known = gate.holder(Sent::new(token.as_bytes()).unwrap());
             known.unwrap().caller.clone()
         };
         let may = |name: &str, need| require(&holder(name), need).is_ok();

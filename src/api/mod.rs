@@ -11,6 +11,7 @@ mod audit;
 mod awaited;
 mod conditional;
 mod config;
+mod credentials;
 mod described;
 mod error;
 mod events;

@@ -56,6 +56,7 @@ The daemon does not allow it.
 .B punctual trigger \-\-wait
 ends with the exit code of the job.
 .SH ENVIRONMENT
+An empty variable is as good as none.
 .TP
 .B PUNCTUAL_CONFIG
 The configuration file, where \-\-config names none.

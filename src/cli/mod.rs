@@ -101,12 +101,12 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) => {
-            // Nothing is left to tell when standard output or error is gone.
-            let _ = answer.print();
+            let printed = answer.print().and_then(|()| std::io::stdout().flush());
             return if answer.use_stderr() {
+                // Nothing is left to tell when standard error is gone.
                 Exit::Usage
             } else {
-                Exit::Done
+                view::written(&printed)
             };
         }
     };

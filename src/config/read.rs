@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
 use super::environment::Environment;
-use super::permissions;
+use super::permissions::{self, NewFile, Untrusted};
 use super::report::{Complaints, Place, Problem, Source};
 
 /// The largest file that is read.
@@ -29,16 +32,12 @@ pub(super) fn files(
         _ => PathBuf::from("."),
     };
     let mut paths = vec![path.to_owned()];
-    // A folder that is not there is for the file's own error to tell.
-    if folder.is_dir() {
-        trust(&folder, environment, complaints);
-    }
+    trust_way(&folder, NewFile::Ignored, environment, complaints);
     paths.extend(beside(&folder.join("conf.d"), environment, complaints));
     let mut left = MAX_TOTAL;
     let mut sources = Vec::new();
     for path in paths {
-        trust_file(&path, environment, complaints);
-        let source = file(&path, left, sources.len(), complaints);
+        let source = file(&path, left, sources.len(), environment, complaints);
         left = left.saturating_sub(source.text.len() as u64);
         sources.push(source);
     }
@@ -54,11 +53,8 @@ pub(super) fn calendar(
     complaints: &mut Complaints,
 ) -> Result<Source, String> {
     let read: u64 = sources.iter().map(|source| source.text.len() as u64).sum();
-    let bytes = bytes(path, MAX_TOTAL.saturating_sub(read))?;
-    if let Some(folder) = path.parent() {
-        trust(folder, environment, complaints);
-    }
-    trust(path, environment, complaints);
+    let left = MAX_TOTAL.saturating_sub(read);
+    let bytes = bytes(path, left, environment, complaints)?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(Source {
         path: Arc::from(path),
@@ -66,16 +62,19 @@ pub(super) fn calendar(
     })
 }
 
-fn trust(path: &Path, environment: &Environment, complaints: &mut Complaints) {
-    if let Err(error) = permissions::check(path, environment.euid) {
-        complaints.error(Problem::of(path, error.to_string()).help(error.help()));
-    }
+fn trust_way(
+    path: &Path,
+    last_folder: NewFile,
+    environment: &Environment,
+    complaints: &mut Complaints,
+) {
+    let checked = permissions::check_way(path, last_folder, environment.euid);
+    complain(checked, complaints);
 }
 
-/// As [`trust`]; that a file is not there is told by reading it.
-fn trust_file(path: &Path, environment: &Environment, complaints: &mut Complaints) {
-    if path.exists() {
-        trust(path, environment, complaints);
+fn complain(checked: Result<(), Untrusted>, complaints: &mut Complaints) {
+    if let Err(error) = checked {
+        complaints.error(Problem::of(error.path(), error.to_string()).help(error.help()));
     }
 }
 
@@ -93,7 +92,7 @@ fn beside(folder: &Path, environment: &Environment, complaints: &mut Complaints)
             return Vec::new();
         }
     };
-    trust(folder, environment, complaints);
+    trust_way(folder, NewFile::Read, environment, complaints);
     let mut paths = Vec::new();
     for entry in entries {
         match entry {
@@ -131,8 +130,14 @@ fn beside(folder: &Path, environment: &Environment, complaints: &mut Complaints)
 }
 
 /// Reads file number `number`; what cannot be read is complained about and counts as empty.
-fn file(path: &Path, left: u64, number: usize, complaints: &mut Complaints) -> Source {
-    let text = match bytes(path, left) {
+fn file(
+    path: &Path,
+    left: u64,
+    number: usize,
+    environment: &Environment,
+    complaints: &mut Complaints,
+) -> Source {
+    let text = match bytes(path, left, environment, complaints) {
         Ok(bytes) => decode(number, bytes, complaints),
         Err(sentence) => {
             complaints.error(Problem::of(path, sentence));
@@ -145,15 +150,27 @@ fn file(path: &Path, left: u64, number: usize, complaints: &mut Complaints) -> S
     }
 }
 
-fn bytes(path: &Path, left: u64) -> Result<Vec<u8>, String> {
+/// What a file holds. Whose it is, is told of what was opened, as its path may lead elsewhere by then.
+fn bytes(
+    path: &Path,
+    left: u64,
+    environment: &Environment,
+    complaints: &mut Complaints,
+) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("cannot read this file: {error}");
-    // Looked at before it is opened: opening a pipe waits for somebody to write into it.
-    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+    trust_way(path, NewFile::Ignored, environment, complaints);
+    // Opening a pipe would wait for somebody to write into it.
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(no_wait).open(path);
+    let file = file.map_err(cannot)?;
+    let metadata = file.metadata().map_err(cannot)?;
+    if !metadata.is_file() {
         return Err("this is not a file".to_owned());
     }
+    let checked = permissions::check_opened(path, &metadata, environment.euid);
+    complain(checked, complaints);
     let mut bytes = Vec::new();
     let bound = MAX_FILE.min(left);
-    let file = File::open(path).map_err(cannot)?;
     file.take(bound + 1)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;

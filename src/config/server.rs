@@ -1,5 +1,6 @@
 //! `[server]`: where the API listens and who may speak to it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -243,7 +244,8 @@ fn tokens(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Vec<Token> {
         complaints.error(Problem::at(node.key, "there are too many tokens"));
         return Vec::new();
     }
-    let mut names = std::collections::BTreeMap::new();
+    let mut names = BTreeMap::new();
+    let mut hashes = BTreeMap::new();
     let mut tokens = Vec::new();
     for item in items {
         let Written::Table(table) = &item.value else {
@@ -261,13 +263,30 @@ fn tokens(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Vec<Token> {
                     .help("the log tells tokens apart by their names: rename one of the two"),
             );
         }
-        tokens.extend(token(&mut fields, item, complaints));
+        let hash = fields.node("hash");
+        let hash = hash.and_then(|node| Some((node.place, hash_in(node, complaints)?)));
+        if let Some((place, hash)) = hash
+            && let Some(first) = hashes.insert(hash, place)
+        {
+            complaints.error(
+                Problem::at(place, "a second token has this hash")
+                    .also(first, "the first is here")
+                    .help("nothing tells the two apart: make another with `punctual token new`"),
+            );
+        }
+        let hash = hash.map(|(_, hash)| hash);
+        tokens.extend(token(&mut fields, hash, item, complaints));
         fields.finish(complaints);
     }
     tokens
 }
 
-fn token(fields: &mut Fields<'_>, item: &Node, complaints: &mut Complaints) -> Option<Token> {
+fn token(
+    fields: &mut Fields<'_>,
+    hash: Option<[u8; 32]>,
+    item: &Node,
+    complaints: &mut Complaints,
+) -> Option<Token> {
     for key in ["name", "hash", "role"] {
         if fields.node(key).is_none() {
             complaints.doubtful(
@@ -288,7 +307,6 @@ fn token(fields: &mut Fields<'_>, item: &Node, complaints: &mut Complaints) -> O
         complaints.error(Problem::at(place, sentence).help("such as \"deploy\""));
     }
     let role = fields.choice("role", &Role::NAMES, complaints);
-    let hash = fields.node("hash").and_then(|node| hash(node, complaints));
     let jobs = fields.texts("jobs", complaints).map(|jobs| {
         for (node, pattern) in &jobs {
             let allowed = |c: char| {
@@ -313,7 +331,7 @@ fn token(fields: &mut Fields<'_>, item: &Node, complaints: &mut Complaints) -> O
     })
 }
 
-fn hash(node: &Node, complaints: &mut Complaints) -> Option<[u8; 32]> {
+fn hash_in(node: &Node, complaints: &mut Complaints) -> Option<[u8; 32]> {
     let text = value::text("hash", node, complaints)?;
     let hash = text.strip_prefix("sha256:").and_then(|digits| {
         let digits = digits.as_bytes();
@@ -337,7 +355,15 @@ fn hash(node: &Node, complaints: &mut Complaints) -> Option<[u8; 32]> {
             .help("`printf %s \"$TOKEN\" | sha256sum` prints the digits"),
         );
     }
-    hash
+    let hash = hash?;
+    if hash == crate::token::digest(b"") {
+        complaints.error(
+            Problem::at(node.place, "this is the hash of nothing, not of a token")
+                .help("$TOKEN was empty when it was made; make one with `punctual token new`"),
+        );
+        return None;
+    }
+    Some(hash)
 }
 
 /// The lines of a config that make a token known by its `hash` (`sha256:…`), or why a config would

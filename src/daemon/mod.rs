@@ -6,6 +6,7 @@
 
 mod driver;
 mod facts;
+mod fingerprint;
 mod hand_over;
 mod handle;
 mod life;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use inotify::{EventOwned, EventStream, Inotify, WatchMask};
 use tokio_stream::StreamExt;
 
+use super::fingerprint::Fingerprint;
 use super::reload::Reloader;
 use crate::clock;
 use crate::config::Config;
@@ -15,6 +16,9 @@ use crate::config::Config;
 /// Editors write in several steps (a new file, a rename, a mode); this long after the last of them
 /// the files are read.
 const SETTLED: Duration = Duration::from_millis(250);
+
+/// The longest that steps which never end are waited for.
+const AT_MOST: Duration = Duration::from_secs(2);
 
 /// Folders are watched, not files: an editor that replaces a file leaves a watch on the old one.
 const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
@@ -29,6 +33,17 @@ const CHANGES: WatchMask = WatchMask::CLOSE_WRITE
 pub(super) struct Watch {
     path: PathBuf,
     changes: EventStream<Vec<u8>>,
+}
+
+/// What a burst of events may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Burst {
+    /// Another config.
+    Concerns,
+    /// Another config only if its files are others than before.
+    Unclear,
+    /// Nothing comes any more.
+    Over,
 }
 
 impl Watch {
@@ -49,6 +64,8 @@ impl Watch {
     /// Reloads after each change; at once if the files changed since they were read.
     pub(super) async fn run(mut self, reloader: Arc<Reloader>) {
         watch_calendars(&self.changes, &reloader.config());
+        // Each is taken before the files are read, so that no change falls between.
+        let mut before = self.fingerprint(&reloader.config()).await;
         if reloader
             .changes()
             .await
@@ -56,14 +73,55 @@ impl Watch {
         {
             reload(&reloader).await;
         }
-        while let Some(event) = self.changes.next().await {
-            if concerns(&event, &self.path, &reloader.config()) {
-                settle(&mut self.changes).await;
+        loop {
+            let burst = self.burst(&reloader.config()).await;
+            if burst == Burst::Over {
+                return;
+            }
+            let now = self.fingerprint(&reloader.config()).await;
+            if burst == Burst::Concerns || now != before {
                 watch_jobs_folder(&self.changes, &self.path);
                 reload(&reloader).await;
                 watch_calendars(&self.changes, &reloader.config());
             }
+            before = now;
         }
+    }
+
+    /// Waits for events and until those that concern the config have settled. Others hold nothing up,
+    /// however many there are.
+    async fn burst(&mut self, config: &Config) -> Burst {
+        let mut burst = Burst::Unclear;
+        let mut event = self.changes.next().await;
+        let began = clock::monotonic();
+        let mut quiet_since = began;
+        loop {
+            match &event {
+                None => return Burst::Over,
+                Some(event) if concerns(event, &self.path, config) => {
+                    burst = Burst::Concerns;
+                    quiet_since = clock::monotonic();
+                }
+                Some(_) => {}
+            }
+            let settled = SETTLED.saturating_sub(quiet_since.elapsed());
+            let left = settled.min(AT_MOST.saturating_sub(began.elapsed()));
+            if left.is_zero() {
+                return burst;
+            }
+            tokio::select! {
+                next = self.changes.next() => event = next,
+                () = clock::elapse(left) => return burst,
+            }
+        }
+    }
+
+    /// Of the files as they are now, away from the threads that serve; none: the daemon ends.
+    async fn fingerprint(&self, config: &Config) -> Option<Fingerprint> {
+        let (path, calendars) = (self.path.clone(), config.calendar_files.clone());
+        let jobs = jobs_folder(&path);
+        let taking = move || Fingerprint::take(&path, &jobs, &calendars);
+        tokio::task::spawn_blocking(taking).await.ok()
     }
 }
 
@@ -82,7 +140,7 @@ fn start(path: &Path) -> std::io::Result<EventStream<Vec<u8>>> {
 
 /// `conf.d` may come later, and may be replaced by another folder; watching it again is harmless.
 fn watch_jobs_folder(changes: &EventStream<Vec<u8>>, path: &Path) {
-    let jobs = folder(path).join("conf.d");
+    let jobs = jobs_folder(path);
     match changes.watches().add(&jobs, CHANGES | WatchMask::ONLYDIR) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -126,14 +184,8 @@ fn is_calendar(name: &Path, config: &Config) -> bool {
     names.any(|own| own == name)
 }
 
-/// Waits until nothing has changed for a moment.
-async fn settle(changes: &mut EventStream<Vec<u8>>) {
-    loop {
-        tokio::select! {
-            event = changes.next() => if event.is_none() { return },
-            () = clock::elapse(SETTLED) => return,
-        }
-    }
+fn jobs_folder(path: &Path) -> PathBuf {
+    folder(path).join("conf.d")
 }
 
 fn folder(path: &Path) -> &Path {

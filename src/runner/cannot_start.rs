@@ -4,24 +4,25 @@ use std::io;
 use std::path::PathBuf;
 
 use super::env_file::EnvFileError;
+use super::value::Unreadable;
 use crate::job::AddressError;
 
 /// Why there is no process. Secret values never appear in it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CannotStart {
-    #[error("the env_file {} cannot be read: {why}; create it, let the daemon read it, or take env_file out of the job", path.display())]
-    EnvFile { path: PathBuf, why: io::Error },
-    #[error("the env_file {} is not in order: {why}; correct that line", path.display())]
+    #[error("the env_file {} {why}, or take env_file out of the job", path.display())]
+    EnvFile { path: PathBuf, why: Unreadable },
+    #[error("the env_file {} is not in order: {why}", path.display())]
     EnvFileText { path: PathBuf, why: EnvFileError },
     #[error(
         "{name} wants the variable {variable}, which the daemon's environment does not have; set it for the daemon and restart it"
     )]
     NoVariable { name: String, variable: String },
-    #[error("{name} wants the file {}, which cannot be read: {why}; create it or let the daemon read it", path.display())]
+    #[error("{name} wants the file {}, which {why}", path.display())]
     SecretFile {
         name: String,
         path: PathBuf,
-        why: io::Error,
+        why: Unreadable,
     },
     #[error(
         "{name} wants the credential {credential:?}, but the daemon was given none; add LoadCredential={credential} to its unit"

@@ -5,18 +5,25 @@
 //! `` ` `` and `$`); quoted values may span lines. Outside quotes, a backslash joins the next line
 //! or takes the next character as it is. Nothing is expanded.
 
-/// Why a file was refused. Values never appear in it.
+/// Why a file was refused. Nothing of the file appears in it: what looks like a name may be the second
+/// line of a key without quotes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EnvFileError {
     /// A line without `=`.
-    #[error("line {0} is not NAME=value")]
+    #[error("line {0} is not NAME=value; correct it, or put a value of several lines into quotes")]
     NotAnAssignment(usize),
     /// A name outside `[A-Za-z_][A-Za-z0-9_]*`.
-    #[error("line {0} sets {1:?}, which is not a name for a variable")]
-    BadName(usize, String),
+    #[error(
+        "what stands before the '=' of line {0} is not the name of a variable (letters, digits and \
+         '_'); correct it, or put a value of several lines into quotes"
+    )]
+    BadName(usize),
     /// A quote that no other closes.
-    #[error("the quote opened in line {0} is never closed")]
+    #[error("the quote opened in line {0} is never closed; close it")]
     OpenQuote(usize),
+    /// A value that no process can be given.
+    #[error("the value that begins in line {0} holds a NUL byte; take it out")]
+    Nul(usize),
 }
 
 /// The assignments in order; a later one of the same name is meant to win.
@@ -34,9 +41,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, EnvFileError> {
         let line = scan.line;
         let name = scan.name().ok_or(EnvFileError::NotAnAssignment(line))?;
         if !is_name(&name) {
-            return Err(EnvFileError::BadName(line, name));
+            return Err(EnvFileError::BadName(line));
         }
-        found.push((name, scan.value()?));
+        let value = scan.value()?;
+        if value.contains('\0') {
+            return Err(EnvFileError::Nul(line));
+        }
+        found.push((name, value));
     }
     Ok(found)
 }
@@ -180,10 +191,8 @@ mod tests {
     fn errors_name_the_line() {
         assert_eq!(parse("A=1\nsecret"), Err(EnvFileError::NotAnAssignment(2)));
         assert_eq!(parse("A='x\ny\n"), Err(EnvFileError::OpenQuote(1)));
-        assert_eq!(
-            parse("export A=1"),
-            Err(EnvFileError::BadName(1, "export A".into()))
-        );
+        assert_eq!(parse("export A=1"), Err(EnvFileError::BadName(1)));
+        assert_eq!(parse("A=1\nB='\n\0'"), Err(EnvFileError::Nul(2)));
         assert!(parse("=1").is_err());
     }
 

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::cannot_start::CannotStart;
 use super::env_file;
-use super::value::{read_file, read_value};
+use super::value::{Unreadable, read_file, read_value};
 use crate::job::{Process, Value};
 
 /// What a clean environment takes over from the daemon's.
@@ -122,7 +121,7 @@ fn read_env_file(path: &Path) -> Result<Vec<(String, String)>, CannotStart> {
         why,
     };
     let text = String::from_utf8(read_file(path).map_err(refused)?)
-        .map_err(|_| refused(io::Error::other("it is not UTF-8")))?;
+        .map_err(|_| refused(Unreadable::NotText))?;
     env_file::parse(&text).map_err(|why| CannotStart::EnvFileText {
         path: path.into(),
         why,

@@ -98,6 +98,32 @@ fn every_error_goes_to_standard_error_and_the_code_is_2() {
 }
 
 #[test]
+fn hashes_that_tell_nobody_apart_are_shown_where_they_stand() {
+    let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let (_folder, path) = folder(&format!(
+        "[server]\ntokens = [\n{{ name = 'a', role = 'admin', hash = 'sha256:{nothing}' }},\n\
+         {{ name = 'b', role = 'admin', hash = 'sha256:{0}' }},\n\
+         {{ name = 'c', role = 'viewer', hash = 'sha256:{0}' }},\n]\n",
+        "ab".repeat(32)
+    ));
+    let output = check(&["--config", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    for part in [
+        "this is the hash of nothing, not of a token",
+        &format!("--> {path}:3:38\n"),
+        "help: $TOKEN was empty when it was made; make one with `punctual token new`",
+        "a second token has this hash",
+        &format!("--> {path}:5:39\n"),
+        &format!("note: the first is here\n --> {path}:4:38\n"),
+        "help: nothing tells the two apart: make another with `punctual token new`",
+        "The configuration has 2 errors; nothing of it is used.",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+}
+
+#[test]
 fn excluded_days_are_passed_over_and_counted() {
     let (folder, path) = folder(
         "[calendars.weekends]\nfile = 'weekends.ics'\n\

@@ -17,6 +17,11 @@ fn a_full_disk_is_told_and_fails() {
     std::fs::write(&crontab, "1 1 * * * a\n").unwrap();
     for arguments in [
         &["import", "crontab", crontab.to_str().unwrap()][..],
+        &["--help"],
+        &["-h"],
+        &["--version"],
+        &["help", "next"],
+        &["jobs", "--help"],
         &["man"],
         &["completions", "bash"],
         &["check", "--config", config],

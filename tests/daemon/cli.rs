@@ -1,6 +1,8 @@
 //! The commands that talk to a daemon, from outside.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -334,6 +336,48 @@ fn failures_have_their_own_exit_codes() {
     wait_until("the socket is gone", || {
         (punctual(&place, &["jobs"]).status.code() == Some(3)).then_some(())
     });
+}
+
+#[test]
+fn an_empty_variable_is_none_and_one_that_is_no_address_or_token_is_refused() {
+    let place = Place::new("");
+    let _daemon = place.start();
+    let asked = |variables: &[(&str, &[u8])]| {
+        let mut command = command(&place, &["jobs"]);
+        for (name, value) in variables {
+            command.env(name, OsStr::from_bytes(value));
+        }
+        // Where the daemon of this place is sought without a server.
+        command.env("RUNTIME_DIRECTORY", place.folder.path());
+        ended(&command.output().unwrap())
+    };
+    let empty: &[u8] = b"";
+    let (code, _, told) = asked(&[
+        ("PUNCTUAL_SERVER", empty),
+        ("PUNCTUAL_TOKEN_FILE", empty),
+        ("PUNCTUAL_TOKEN", empty),
+    ]);
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    for (name, value, says) in [
+        (
+            "PUNCTUAL_SERVER",
+            &b"http://localhost:99999"[..],
+            "is no server",
+        ),
+        ("PUNCTUAL_SERVER", b"http://127.0.0.1:", "is no server"),
+        ("PUNCTUAL_SERVER", b"unix:/\xff", "is no server"),
+        (
+            "PUNCTUAL_TOKEN",
+            b"\xff",
+            "$PUNCTUAL_TOKEN is not UTF-8 text",
+        ),
+    ] {
+        let (code, _, told) = asked(&[(name, value)]);
+        assert!(
+            code == Some(2) && told.contains(says),
+            "{name}: {code:?} {told}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The config read again while everything runs.
 
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -162,6 +165,60 @@ fn changed_files_are_taken_when_the_config_says_so() {
     std::fs::write(place.path("conf.d/more.toml"), more).unwrap();
     daemon.wait_for_log("configuration reloaded");
     assert_eq!(jobs(&place), ["beat", "more"]);
+}
+
+#[test]
+fn a_file_beside_the_config_that_never_rests_holds_nothing_up() {
+    let watch = format!("[scheduler]\nwatch_config = true\n{BEAT}");
+    let place = Place::new(&watch);
+    let mut daemon = place.start();
+    let restless = place.path("state.json");
+    let (stop, stopped) = mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        // Oftener than a change takes to settle, until the test is over.
+        while stopped.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            std::fs::write(&restless, "{}").unwrap();
+        }
+    });
+    wait_until("a write", || {
+        place.path("state.json").exists().then_some(())
+    });
+    let renamed = format!("{watch}[jobs.renamed]\nevery = \"1s\"\nshell = ':'\n");
+    replace(&place, &renamed);
+    daemon.wait_for_log("configuration reloaded");
+    assert_eq!(jobs(&place), ["beat", "renamed"]);
+    drop(stop);
+    writer.join().unwrap();
+    // Nor was it read for the other file's sake: each reload is in the log before the next.
+    place.configure(&watch);
+    let line = daemon.wait_for_log("configuration reloaded");
+    assert!(line.contains("renamed"), "{line}");
+}
+
+#[test]
+fn links_that_lead_elsewhere_at_once_are_taken_when_the_config_says_so() {
+    // As Kubernetes does it for a ConfigMap: `config.toml` and `conf.d` lead through `..data`.
+    let watch = format!("[scheduler]\nwatch_config = true\n{BEAT}");
+    let place = Place::new(&watch);
+    let version = |name: &str, job: &str| {
+        std::fs::create_dir_all(place.path(name).join("conf.d")).unwrap();
+        std::fs::copy(place.path("original"), place.path(name).join("config.toml")).unwrap();
+        let more = format!("[jobs.{job}]\nevery = \"1s\"\nshell = ':'\n");
+        std::fs::write(place.path(name).join("conf.d/more.toml"), more).unwrap();
+        symlink(name, place.path("..data_tmp")).unwrap();
+        std::fs::rename(place.path("..data_tmp"), place.path("..data")).unwrap();
+    };
+    std::fs::rename(place.path("config.toml"), place.path("original")).unwrap();
+    version("..1", "one");
+    symlink("..data/config.toml", place.path("config.toml")).unwrap();
+    symlink("..data/conf.d", place.path("conf.d")).unwrap();
+    let mut daemon = place.start();
+    assert_eq!(jobs(&place), ["beat", "one"]);
+    for (name, job) in [("..2", "two"), ("..3", "three")] {
+        version(name, job);
+        daemon.wait_for_log("configuration reloaded");
+        assert_eq!(jobs(&place), ["beat", job]);
+    }
 }
 
 #[test]

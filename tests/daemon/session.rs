@@ -79,6 +79,15 @@ fn a_token_is_shown_once_and_the_session_is_no_more_than_it() {
         "{admin}"
     );
     assert_eq!(get("/session").token(Some("wrong")).status(), 401);
+    for (header, sentence) in [
+        ("Basic YWRtaW4tc2VjcmV0", "another scheme than Bearer; send"),
+        ("Bearer", "there is no token behind Bearer"),
+    ] {
+        let refused = get("/session").header("Authorization", header).send();
+        assert_eq!(refused.status, 401, "{header}");
+        let detail = refused.json()["detail"].to_string();
+        assert!(detail.contains(sentence), "{detail}");
+    }
     // The cookie of another port is another daemon's.
     let foreign = cookie.replacen("punctual_session_", "punctual_session_1", 1);
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use punctual::job::{AttemptEnd, Value};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::desk::{command, launch, run, shell};
 
@@ -47,24 +48,59 @@ fn env_goes_over_env_file_and_facts_over_both() {
         panic!("it started");
     };
     assert!(why.contains("line 2") && !why.contains("secret"), "{why}");
+    // A key of several lines without quotes: its next line may look like a name.
+    let key = "KEY=-----BEGIN PRIVATE KEY-----\nMIIEvgIB+Abc/k9==\n-----END PRIVATE KEY-----\n";
+    std::fs::write(&file, key).unwrap();
+    let AttemptEnd::NotStarted(why) = run(process.clone()).end else {
+        panic!("it started");
+    };
+    assert!(
+        why.contains("line 2") && why.contains("into quotes"),
+        "{why}"
+    );
+    assert!(!why.contains("MII") && !why.contains("PRIVATE"), "{why}");
     drop(dir);
     let AttemptEnd::NotStarted(why) = run(process).end else {
         panic!("it started");
     };
     assert!(why.contains(file.to_str().unwrap()), "{why}");
+    assert!(
+        why.contains("create it or correct the path, or take env_file"),
+        "{why}"
+    );
 }
 
 #[test]
 fn a_missing_secret_is_a_refusal_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let (fifo, mode) = (FileType::Fifo, Mode::from_raw_mode(0o600));
+    mknodat(CWD, at("pipe"), fifo, mode, 0).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    std::fs::write(at("large"), vec![b'x'; (1 << 20) + 1]).unwrap();
     let cases = [
         (
             Value::Env("PUNCTUAL_TEST_NO_SUCH".into()),
             "PUNCTUAL_TEST_NO_SUCH",
         ),
-        (Value::File(dir.path().join("gone")), "gone"),
-        (Value::File(dir.path().into()), "ordinary file"),
-        (Value::File("/dev/zero".into()), "ordinary file"),
+        (Value::File(at("gone")), "create it or correct the path"),
+        (
+            Value::File(dir.path().into()),
+            "is a folder; name a file in it",
+        ),
+        (
+            Value::File("/dev/zero".into()),
+            "is a device and not a file; write",
+        ),
+        (Value::File(at("pipe")), "is a pipe and not a file; write"),
+        (
+            Value::File(at("socket")),
+            "is a socket and not a file; write",
+        ),
+        (
+            Value::File(at("large")),
+            "is larger than 1 MiB, the most that is read; name",
+        ),
         (Value::Credential("key".into()), "LoadCredential="),
         (Value::Credential("../key".into()), "file name"),
     ];
@@ -76,6 +112,11 @@ fn a_missing_secret_is_a_refusal_that_names_it() {
             panic!("it started");
         };
         assert!(why.contains(says) && why.contains("KEY"), "{why}");
+        assert_eq!(
+            why.contains("create it"),
+            says.contains("create it"),
+            "{why}"
+        );
     }
 }
 

@@ -14,7 +14,7 @@ use super::super::clean::printable;
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum ClientError {
     /// The server's name.
-    #[error("{0:?} is no server: write `http://HOST:PORT` or `unix:/path`")]
+    #[error("{0:?} is no server: write `http://HOST:PORT` (a port up to 65535) or `unix:/path`")]
     Server(String),
     /// The file of the token.
     #[error("the token cannot be read from {}: {why}", path.display())]
@@ -27,6 +27,12 @@ pub(in crate::cli) enum ClientError {
     /// What should be a token.
     #[error("what stands in {0} is no token: it is one line of letters, digits and signs")]
     Token(String),
+    /// The variable for one, which is not even text.
+    #[error(
+        "what stands in $PUNCTUAL_TOKEN is not UTF-8 text, so it is no token: it is one line of \
+         letters, digits and signs"
+    )]
+    TokenBytes,
     /// A parameter that was given twice.
     #[error("the parameter {0:?} is given twice: pass it once")]
     Twice(String),
@@ -127,9 +133,11 @@ impl ClientError {
     /// The exit code that it means.
     pub(in crate::cli) fn exit(&self) -> Exit {
         match self {
-            Self::Server(_) | Self::TokenFile { .. } | Self::Token(_) | Self::Twice(_) => {
-                Exit::Usage
-            }
+            Self::Server(_)
+            | Self::TokenFile { .. }
+            | Self::Token(_)
+            | Self::TokenBytes
+            | Self::Twice(_) => Exit::Usage,
             Self::Unreachable(_) => Exit::Unreachable,
             Self::Unauthorised(_) => Exit::Unauthorised,
             // What was asked for, or the config, is wrong in itself.

@@ -7,6 +7,7 @@ mod list;
 mod request;
 mod server;
 mod token;
+mod variable;
 
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -25,6 +26,7 @@ use connection::{Failure, Opened};
 use event_stream::EventStream;
 use request::Ask;
 use server::Server;
+use variable::variable;
 
 pub(super) use error::ClientError;
 pub(super) use event_stream::ServerEvent;
@@ -43,15 +45,19 @@ const TRIES: u32 = 30;
 /// Where the daemon is, and how to show who asks.
 #[derive(Debug, clap::Args)]
 pub(super) struct Connect {
-    /// The daemon: `http://HOST:PORT` or `unix:/path` [default: its Unix socket, then 127.0.0.1:7878]
-    #[arg(long, env = "PUNCTUAL_SERVER", value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The daemon: `http://HOST:PORT` or `unix:/path` [default: $PUNCTUAL_SERVER, else its \
+                Unix socket, then 127.0.0.1:7878]"
+    )]
     server: Option<String>,
 
     #[arg(
         long,
-        env = "PUNCTUAL_TOKEN_FILE",
         value_name = "PATH",
-        help = "A file that holds the token; the token itself may be in $PUNCTUAL_TOKEN"
+        help = "A file that holds the token [default: $PUNCTUAL_TOKEN_FILE, else the token in \
+                $PUNCTUAL_TOKEN]"
     )]
     token_file: Option<PathBuf>,
 }
@@ -88,13 +94,16 @@ fn read<T: DeserializeOwned>(text: &str, place: &str) -> Result<T, ClientError> 
 impl Client {
     /// Reads where to go and who asks.
     pub(super) fn new(connect: &Connect) -> Result<Self, ClientError> {
-        let servers = match &connect.server {
-            Some(server) => vec![Server::parse(server)?],
-            None => Server::usual(&Environment::of_process()),
+        let servers = match (&connect.server, variable("PUNCTUAL_SERVER")) {
+            (Some(named), _) => vec![Server::parse(named)?],
+            (None, Some(named)) => vec![Server::parse_bytes(&named)?],
+            (None, None) => Server::usual(&Environment::of_process()),
         };
+        let token_file = connect.token_file.clone();
+        let token_file = token_file.or_else(|| variable("PUNCTUAL_TOKEN_FILE").map(PathBuf::from));
         Ok(Self {
             servers,
-            authorization: token::authorization(connect.token_file.as_deref())?,
+            authorization: token::authorization(token_file.as_deref())?,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,

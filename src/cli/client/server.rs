@@ -1,5 +1,6 @@
 //! Where a daemon may be.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::ClientError;
@@ -17,6 +18,14 @@ pub(super) enum Server {
 }
 
 impl Server {
+    /// As [`Server::parse`], of what may not be text.
+    pub(super) fn parse_bytes(bytes: &OsStr) -> Result<Self, ClientError> {
+        match bytes.to_str() {
+            Some(text) => Self::parse(text),
+            None => Err(ClientError::Server(bytes.to_string_lossy().into_owned())),
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, ClientError> {
         let refused = || ClientError::Server(text.to_owned());
         if let Some(path) = text.strip_prefix("unix:") {
@@ -30,13 +39,14 @@ impl Server {
         let authority = text.strip_prefix("http://").ok_or_else(refused)?;
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         let parsed: hyper::http::uri::Authority = authority.parse().map_err(|_| refused())?;
-        if parsed.host().is_empty() || authority.contains('@') {
-            return Err(refused());
+        let port = authority.strip_prefix(parsed.host());
+        match port.map(|port| port.strip_prefix(':').ok_or(port)) {
+            _ if parsed.host().is_empty() => Err(refused()),
+            Some(Err("")) => Ok(Self::Tcp(format!("{authority}:80"))),
+            Some(Ok(port)) if is_port(port) => Ok(Self::Tcp(authority.to_owned())),
+            // A port that is none, or a user's name before the host.
+            _ => Err(refused()),
         }
-        Ok(Self::Tcp(match parsed.port_u16() {
-            Some(_) => authority.to_owned(),
-            None => format!("{authority}:80"),
-        }))
     }
 
     /// Where to look when nobody says: the socket of the caller's own daemon, of the system's, and
@@ -51,6 +61,10 @@ impl Server {
             .chain([Self::Tcp(format!("127.0.0.1:{DEFAULT_PORT}"))])
             .collect()
     }
+}
+
+fn is_port(digits: &str) -> bool {
+    digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.parse::<u16>().is_ok()
 }
 
 impl std::fmt::Display for Server {
@@ -73,6 +87,7 @@ mod tests {
             ("http://127.0.0.1:7878", tcp("127.0.0.1:7878")),
             ("http://127.0.0.1:7878/", tcp("127.0.0.1:7878")),
             ("http://[::1]:1", tcp("[::1]:1")),
+            ("http://[::1]", tcp("[::1]:80")),
             (
                 "http://punctual.example.org",
                 tcp("punctual.example.org:80"),
@@ -91,6 +106,12 @@ mod tests {
             "http://a b",
             "http://user:secret@host",
             "http://host/api",
+            "http://localhost:99999",
+            "http://localhost:65536/",
+            "http://127.0.0.1:",
+            "http://[::1]:",
+            "http://host:+80",
+            "http://host:80:80",
             "unix:",
             "unix:p.sock",
         ] {

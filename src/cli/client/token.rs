@@ -1,11 +1,13 @@
 //! Who asks.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 
 use hyper::header::HeaderValue;
 
 use super::ClientError;
+use super::variable::variable;
 
 /// The largest file with a token, in bytes.
 const MAX_TOKEN: u64 = 4096;
@@ -26,9 +28,10 @@ pub(super) fn authorization(file: Option<&Path>) -> Result<Option<HeaderValue>, 
             })?;
             (text, path.display().to_string())
         }
-        None => match std::env::var("PUNCTUAL_TOKEN") {
-            Ok(text) if !text.is_empty() => (text, "$PUNCTUAL_TOKEN".to_owned()),
-            _ => return Ok(None),
+        None => match variable("PUNCTUAL_TOKEN").map(OsString::into_string) {
+            Some(Ok(text)) => (text, "$PUNCTUAL_TOKEN".to_owned()),
+            Some(Err(_)) => return Err(ClientError::TokenBytes),
+            None => return Ok(None),
         },
     };
     let token = token.trim();

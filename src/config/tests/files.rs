@@ -221,4 +221,19 @@ fn root_refuses_what_others_may_write() {
         assert!(load(&config, &ordinary()).is_ok());
         fs::set_permissions(&path, before).unwrap();
     }
+    // Nobody needs to replace a file of conf.d: another one is enough.
+    let jobs = folder.path().join("conf.d");
+    fs::set_permissions(&jobs, PermissionsExt::from_mode(0o1777)).unwrap();
+    let found: Vec<PathBuf> = problems(());
+    assert!(found.contains(&jobs), "{found:?}");
+    fs::set_permissions(&jobs, PermissionsExt::from_mode(0o755)).unwrap();
+
+    // A link into a folder of everybody.
+    let tmp = folder.path().join("tmp");
+    fs::create_dir(&tmp).unwrap();
+    fs::write(tmp.join("c.toml"), "").unwrap();
+    fs::set_permissions(&tmp, PermissionsExt::from_mode(0o1777)).unwrap();
+    std::os::unix::fs::symlink("../tmp/c.toml", jobs.join("c.toml")).unwrap();
+    let found: Vec<PathBuf> = problems(());
+    assert!(found.contains(&tmp) || foreign, "{found:?}");
 }

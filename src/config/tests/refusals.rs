@@ -13,6 +13,11 @@ fn job(line: &str) -> String {
     format!("[jobs.a]\n{schedule}command = ['true']\n{line}\n")
 }
 
+/// A token `a` with these digits.
+fn token(digits: &str) -> String {
+    format!("[[server.tokens]]\nname = 'a'\nhash = 'sha256:{digits}'\nrole = 'admin'\n")
+}
+
 /// A configuration in which `line` stands in `section`.
 fn with(section: Section, line: &str) -> String {
     match section {
@@ -309,6 +314,18 @@ fn sections_that_cannot_be_are_refused() {
             "`allowed_hosts` are host names without scheme or port",
         ),
         ("[server]\ntokens = 3", "`tokens` is a list of tables"),
+        (
+            &token("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            "this is the hash of nothing, not of a token",
+        ),
+        (
+            &format!(
+                "{}{}",
+                token(&"ab".repeat(32)),
+                token(&"AB".repeat(32)).replace("'a'", "'b'")
+            ),
+            "a second token has this hash",
+        ),
         (
             "[store]\nurl = 'mysql://x'",
             "`url` is \"sqlite:\" and the path of a file",
