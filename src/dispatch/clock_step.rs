@@ -6,7 +6,7 @@ use super::active::Active;
 use super::job_state::JobState;
 use super::out::Out;
 use super::{Dispatcher, HORIZON, UNWATCHED_AFTER};
-use crate::job::{EventKind, Reason, Span, Status, Write};
+use crate::job::{EventKind, JobName, Reason, Span, Status, Write};
 
 /// Going back by up to this, from the furthest time seen, repeats nothing; more is a correction, and
 /// counting starts again.
@@ -61,6 +61,13 @@ pub(super) fn is_far_ahead(mark: Timestamp, now: Timestamp) -> bool {
     mark.duration_since(claimed) > CORRECTION
 }
 
+/// What takes back the instants to come that a clock which was ahead has had given up; of all the job's
+/// spans, those of earlier lives too.
+pub(super) fn cut_spans(job: &JobName, now: Timestamp) -> Write {
+    let job = job.clone();
+    Write::CutSpans { job, after: now }
+}
+
 impl JobState {
     /// The clock moved by `step`, or the machine slept. What a run may take is elapsed time, and so are
     /// delays: none becomes longer by a clock that went back. A delay that a clock that went forward
@@ -95,6 +102,7 @@ impl JobState {
     pub(super) fn count_again(&mut self, now: Timestamp, out: &mut Out) {
         self.drop_claims(now, Status::Missed, Reason::UNWATCHED, out);
         self.cut_span(now, out);
+        out.write(cut_spans(&self.plan.name, now));
         self.cut_backlog(now);
         if self.flags.decided_through <= now {
             return;
@@ -124,7 +132,7 @@ impl JobState {
         self.dirty = true;
     }
 
-    /// Takes the instants later than `now` out of the newest span, and closes it.
+    /// Takes the instants later than `now` out of the newest span, which is news, and closes it.
     fn cut_span(&mut self, now: Timestamp, out: &mut Out) {
         let Some(mut run) = self.span.take() else {
             return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::clock_step::{counts_from, is_far_ahead};
+use super::clock_step::{counts_from, cut_spans, is_far_ahead};
 use super::command::new_run;
 use super::job_state::{Claim, JobState, last_before};
 use super::leftover::{Left, lose_attempts};
@@ -173,7 +173,8 @@ impl Dispatcher {
             let job = name.clone();
             let message = format!(
                 "the ledger has decided its instants up to {}, so the clock must have been wrong \
-                 before; it counts again from now, and instants that were given up by then stay so",
+                 before; it counts again from now, and what was given up of the time to come is to \
+                 come again",
                 state.flags.decided_through
             );
             out.emit(now, EventKind::Warning { job, message });
@@ -202,6 +203,9 @@ impl Dispatcher {
             .remove(&name)
             .unwrap_or_else(|| JobFlags::first_seen(name.clone(), now));
         let from = counts_from(now, flags.decided_through);
+        if is_far_ahead(flags.decided_through, now) {
+            out.write(cut_spans(&name, now));
+        }
         flags.decided_through = from;
         let upstreams = plan.when.upstreams();
         flags
@@ -291,6 +295,9 @@ impl Dispatcher {
                     },
                 );
             }
+        }
+        if is_far_ahead(flags.decided_through, now) {
+            out.write(cut_spans(name, now));
         }
         flags.decided_through = counts_from(now, flags.decided_through);
         out.write(Write::Job(flags.clone()));

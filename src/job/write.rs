@@ -40,6 +40,14 @@ pub enum Write {
         /// What names its instants from then on.
         spec: Option<ScheduleSpec>,
     },
+    /// The clock was ahead: spans of the job end at the last instant up to `after`, or go where all of
+    /// theirs are later. What has a row of its own stays.
+    CutSpans {
+        /// Whose.
+        job: JobName,
+        /// What is right now.
+        after: Timestamp,
+    },
     /// Everything is paused, or no longer.
     SchedulerPaused(bool),
 }

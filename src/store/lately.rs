@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Batch, JobStatistics, LastRuns};
-use crate::job::{JobName, Write};
+use crate::job::{JobName, Run, Write};
 
 /// Of more jobs than a config may have, some are gone: all is let go of, and read anew.
 const MOST: usize = 20_000;
@@ -35,9 +35,12 @@ impl Lately {
         known.changes += 1;
         for write in group.iter().flat_map(|batch| &batch.writes) {
             // The others touch no row of a run that ran and ended.
-            if let Write::Run(run) | Write::Start(run) = write {
-                known.last_runs.remove(&run.job);
-                known.statistics.remove(&run.job);
+            if let Write::Run(Run { job, .. })
+            | Write::Start(Run { job, .. })
+            | Write::CutSpans { job, .. } = write
+            {
+                known.last_runs.remove(job);
+                known.statistics.remove(job);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use punctual::dispatch::Memory;
 use punctual::job::{
-    Attempt, ClaimOutcome, JobFlags, JobName, Reason, Run, RunId, Status, Trigger, Write,
+    Attempt, ClaimOutcome, JobFlags, JobName, Reason, Run, RunId, Span, Status, Trigger, Write,
 };
 use punctual::schedule::{Schedule, ScheduleSpec};
 
@@ -87,9 +87,30 @@ impl Ledger {
                 stretches.split_off(at);
                 stretches.insert(*at, stretch);
             }
+            Write::CutSpans { job, after } => self.cut_spans(job, *after),
             Write::SchedulerPaused(paused) => self.scheduler_paused = *paused,
         }
         None
+    }
+
+    /// Instants later than `after` are in no span any more.
+    fn cut_spans(&mut self, job: &JobName, after: Timestamp) {
+        let reaching = self.account(job).filter_map(|run| {
+            let span = run.span.filter(|span| span.last > after)?;
+            Some((run.id, run.scheduled_at, span))
+        });
+        for (id, first, span) in reaching.collect::<Vec<_>>() {
+            let left = self.instants(job, just_before(first), after.min(span.last));
+            match (self.runs.get_mut(&id), left.last()) {
+                (Some(run), Some(&last)) => {
+                    let count = left.len() as u64;
+                    run.span = Some(Span { last, count });
+                }
+                _ => {
+                    self.runs.remove(&id);
+                }
+            }
+        }
     }
 
     fn claim(&mut self, run: &Run) -> ClaimOutcome {
@@ -251,6 +272,11 @@ impl Ledger {
         problems.extend(lost.map(|t| format!("{job}: {t} is decided and has no row")));
         problems
     }
+}
+
+fn just_before(t: Timestamp) -> Timestamp {
+    t.saturating_sub(std::time::Duration::from_micros(1))
+        .unwrap()
 }
 
 /// Whether a row accounts for instants.

@@ -314,6 +314,7 @@ impl Keep for Accounts {
                 }
                 // Nothing is paused, changed or shut down, so no claim is taken back.
                 Write::Withdraw(id) => panic!("{id} is withdrawn"),
+                Write::CutSpans { job, .. } => panic!("the clock of {job} was right"),
                 Write::Attempt(_) | Write::SchedulerPaused(_) => {}
             }
         }

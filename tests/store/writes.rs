@@ -511,3 +511,46 @@ async fn a_start_is_acknowledged_among_the_claims() {
     }
     assert_eq!(home.ledger.health().refused, 0);
 }
+
+#[tokio::test]
+async fn what_a_wrong_clock_has_given_up_is_taken_out_of_spans() {
+    let home = Home::new();
+    let ran = fire("a", t(500), Status::Succeeded);
+    let spans = [
+        span("a", t(10), t(90), 9),
+        span("a", t(100), t(400), 31),
+        span("a", t(510), t(600), 10),
+        span("b", t(100), t(400), 31),
+    ];
+    let mut writes = vec![
+        schedule("a", t(0), Some(every(10))),
+        schedule("b", t(0), Some(every(10))),
+        Write::Run(ran.clone()),
+    ];
+    writes.extend(spans.iter().cloned().map(Write::Run));
+    home.write(writes).await;
+    for _ in 0..2 {
+        // Done again, it is what it was. The history of what was still to come may be another by then.
+        home.write(vec![
+            Write::CutSpans {
+                job: name("a"),
+                after: t(255),
+            },
+            schedule("a", t(255), Some(every(20))),
+        ])
+        .await;
+        let left = async |run: RunId| {
+            let run = home.reader.run(run).await.unwrap()?;
+            run.span.map(|span| (span.last, span.count))
+        };
+        assert_eq!(left(spans[0].id).await, Some((t(90), 9)));
+        assert_eq!(left(spans[1].id).await, Some((t(250), 16)));
+        assert_eq!(left(spans[2].id).await, None);
+        assert_eq!(left(spans[3].id).await, Some((t(400), 31)));
+        assert_eq!(home.reader.run(spans[2].id).await.unwrap(), None);
+        assert_eq!(home.reader.run(ran.id).await.unwrap(), Some(ran.clone()));
+    }
+    let claim = Write::Claim(fire("a", t(260), Status::Scheduled));
+    let acked = home.write(vec![claim]).await;
+    assert_eq!(acked.claims[0].1, ClaimOutcome::Claimed);
+}

@@ -3,6 +3,7 @@
 mod account;
 mod apply;
 mod care;
+mod cut_spans;
 mod figures;
 mod history;
 mod open;

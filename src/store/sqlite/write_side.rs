@@ -3,6 +3,7 @@
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::apply::{self, Answer};
+use super::cut_spans;
 use super::open::Place;
 use super::prune::{self, PruneStep, Pruning};
 use super::remark::Remark;
@@ -220,6 +221,7 @@ fn apply_row(
         Write::Schedule { job, at, spec } => {
             apply::put_schedule(connection, job, Micros(*at), spec.as_ref())?;
         }
+        Write::CutSpans { job, after } => cut_spans::apply(connection, job, *after)?,
         Write::SchedulerPaused(paused) => apply::put_scheduler_paused(connection, *paused)?,
         // After the rows.
         Write::Attempt(_) => {}
