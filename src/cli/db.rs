@@ -150,13 +150,19 @@ fn vacuum(ledger: &std::path::Path) -> Result<Told, StoreError> {
     let more = match sizes.to_come {
         0 => String::new(),
         bytes => format!(
-            " {} of that are free and go when the daemon next puts its log into the file: by itself, \
+            " {} of its size are free and go when the daemon next puts its log into the file: by itself, \
              with its commits.",
             words::size(bytes)
         ),
     };
+    let larger = if sizes.after > sizes.before {
+        " The file is larger, as commits that stood in its log beside it (the file with -wal) are in it \
+         now."
+    } else {
+        ""
+    };
     let text = format!(
-        "{} had {before} and has {after} now.{more}",
+        "{} had {before} and has {after} now.{larger}{more}",
         ledger.display()
     );
     Ok(Told {

@@ -214,6 +214,8 @@ fn hosts(fields: &mut Fields<'_>, complaints: &mut Complaints) -> Vec<String> {
         .unwrap_or_default()
     {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        // As of the names that requests have.
+        let host = host.strip_suffix('.').unwrap_or(host);
         if host.is_empty() || !host.chars().all(plain) {
             complaints.error(
                 Problem::at(

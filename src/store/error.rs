@@ -56,6 +56,12 @@ pub enum StoreError {
         /// What is there.
         journal: PathBuf,
     },
+    /// A pipe, a folder or a device.
+    #[error("{path} is no ordinary file, so it is no ledger: name a file in [store] url")]
+    NotAFile {
+        /// Which.
+        path: PathBuf,
+    },
     /// A file of something else.
     #[error("{path} is not a ledger of punctual: name another file in [store] url")]
     Foreign {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
 use rusqlite::Connection;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 use super::cli::ended;
@@ -128,6 +129,50 @@ fn where_a_copy_finds_no_room_nothing_is_left_of_it() {
     assert!(code == Some(1) && told.starts_with("error: "), "{told}");
     assert!(!place.path("copy.db").exists());
     assert!(done(&place, &["check"]).status.success());
+}
+
+#[test]
+fn a_ledger_that_grows_as_its_log_goes_into_it_says_why() {
+    let place = Place::new(BEAT);
+    assert!(daemon(&place).terminate().success());
+    let writer = Connection::open(place.path("state/punctual.db")).unwrap();
+    let commit = "PRAGMA wal_autocheckpoint = 0; CREATE TABLE filler (x); \
+                  INSERT INTO filler VALUES (zeroblob(1000000))";
+    writer.execute_batch(commit).unwrap();
+    let (code, said, _) = ended(&done(&place, &["vacuum"]));
+    assert_eq!(code, Some(0));
+    let why = "now. The file is larger, as commits that stood in its log beside it";
+    assert!(said.contains(why), "{said}");
+    let (_, said, _) = ended(&done(&place, &["vacuum"]));
+    assert!(!said.contains("larger"), "{said}");
+}
+
+#[test]
+fn a_pipe_is_no_ledger_and_is_not_waited_for() {
+    let place = Place::new(BEAT);
+    fs::create_dir(place.path("state")).unwrap();
+    let (fifo, mode) = (FileType::Fifo, Mode::from_raw_mode(0o600));
+    mknodat(CWD, place.path("state/punctual.db"), fifo, mode, 0).unwrap();
+    for arguments in [
+        &["check"][..],
+        &["vacuum"],
+        &["backup", &path(&place, "copy.db")],
+    ] {
+        let mut child = db(&place, arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until("its end", || child.try_wait().unwrap().map(drop));
+        let (code, _, told) = ended(&child.wait_with_output().unwrap());
+        assert!(
+            code == Some(1) && told.contains("no ordinary file"),
+            "{told}"
+        );
+    }
+    // Nor by the daemon.
+    let mut daemon = place.spawn();
+    daemon.wait_for_log("no ordinary file");
+    assert!(!daemon.wait().success());
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn what_cannot_be_made_is_said() {
     assert!(matches!(beneath, StoreError::Folder { .. }), "{beneath:?}");
     let at_folder = refused(folder.path());
     assert!(
-        matches!(at_folder, StoreError::File { .. }),
+        matches!(at_folder, StoreError::NotAFile { .. }),
         "{at_folder:?}"
     );
     let absent = Reader::open(&folder.path().join("none.db")).unwrap_err();

@@ -206,7 +206,7 @@ fn root_refuses_what_others_may_write() {
             .map(|problem| problem.file)
             .collect(),
     };
-    // Who runs the tests decides whether the files are root's.
+    // Who runs the tests decides whether the files are root's. Of a way, the first that is not is told.
     let foreign = !problems(()).is_empty();
     for name in ["", "config.toml", "conf.d", "conf.d/b.toml"] {
         let path = folder.path().join(name);
@@ -214,7 +214,7 @@ fn root_refuses_what_others_may_write() {
         fs::set_permissions(&path, PermissionsExt::from_mode(before.mode() | 0o020)).unwrap();
         let found: Vec<PathBuf> = problems(());
         assert!(
-            found.contains(&folder.path().join(name)),
+            found.contains(&folder.path().join(name)) || foreign,
             "{name}: {found:?}"
         );
         assert!(foreign || found.len() == 1, "{found:?}");
@@ -225,7 +225,7 @@ fn root_refuses_what_others_may_write() {
     let jobs = folder.path().join("conf.d");
     fs::set_permissions(&jobs, PermissionsExt::from_mode(0o1777)).unwrap();
     let found: Vec<PathBuf> = problems(());
-    assert!(found.contains(&jobs), "{found:?}");
+    assert!(found.contains(&jobs) || foreign, "{found:?}");
     fs::set_permissions(&jobs, PermissionsExt::from_mode(0o755)).unwrap();
 
     // A link into a folder of everybody.

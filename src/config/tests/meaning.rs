@@ -111,7 +111,7 @@ fn everything_written_takes_effect() {
         unix_socket = "/run/p.sock"
         unix_socket_mode = "0600"
         auth = "none"
-        allowed_hosts = ["Punctual.Example.org"]
+        allowed_hosts = ["Punctual.Example.org", "full.example.org."]
         [[server.tokens]]
         name = "deploy"
         hash = "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
@@ -149,7 +149,10 @@ fn everything_written_takes_effect() {
         (config.server.unix_socket_mode, config.server.auth),
         (0o600, Auth::None)
     );
-    assert_eq!(config.server.allowed_hosts, ["punctual.example.org"]);
+    assert_eq!(
+        config.server.allowed_hosts,
+        ["punctual.example.org", "full.example.org"]
+    );
     let tokens = &config.server.tokens;
     assert_eq!(
         (tokens[0].name.as_str(), tokens[0].role),

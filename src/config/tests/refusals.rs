@@ -310,6 +310,10 @@ fn sections_that_cannot_be_are_refused() {
             "`unix_socket_mode` is a mode in octal digits, up to \"0777\"",
         ),
         (
+            "[server]\nallowed_hosts = ['.']",
+            "`allowed_hosts` are host names without scheme or port",
+        ),
+        (
             "[server]\nallowed_hosts = ['http://x']",
             "`allowed_hosts` are host names without scheme or port",
         ),

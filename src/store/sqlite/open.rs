@@ -37,7 +37,7 @@ impl Place {
     pub(in crate::store) fn take(path: &Path) -> Result<Self, StoreError> {
         let path = settle(path)?;
         let lock = lock(&path)?;
-        match File::open(&path) {
+        match open_at_once(&path) {
             Ok(file) => begins_well(&path, file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
             Err(source) => return Err(StoreError::File { path, source }),
@@ -87,7 +87,7 @@ pub(in crate::store) fn read_only(path: &Path) -> Result<Connection, StoreError>
 /// Opens a ledger of this or an older format, for reading by those who ask not what stands in it.
 pub(super) fn read_pages(path: &Path) -> Result<Connection, StoreError> {
     let path = path.to_path_buf();
-    match File::open(&path) {
+    match open_at_once(&path) {
         Ok(file) => begins_well(&path, file)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(StoreError::Absent { path });
@@ -210,14 +210,28 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Opens for reading whatever is there. A pipe would wait for somebody to write into it.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(no_wait)
+        .open(path)
+}
+
 fn begins_well(path: &Path, file: File) -> Result<(), StoreError> {
+    let file_error = |source| StoreError::File {
+        path: path.to_path_buf(),
+        source,
+    };
+    if !file.metadata().map_err(file_error)?.is_file() {
+        let path = path.to_path_buf();
+        return Err(StoreError::NotAFile { path });
+    }
     let mut start = Vec::new();
     file.take(MAGIC.len() as u64)
         .read_to_end(&mut start)
-        .map_err(|source| StoreError::File {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        .map_err(file_error)?;
     if start.is_empty() {
         return Err(StoreError::Empty {
             path: path.to_path_buf(),

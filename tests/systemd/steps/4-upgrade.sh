@@ -98,3 +98,22 @@ upgrades() {
     patient_ends_well
 }
 step "a package of a higher version takes over in place, and what runs goes on" upgrades
+
+amid_a_reload() {
+    begin_patient
+    settings slow <<<$'[Service]\nExecReload=\nExecReload=/bin/sh -c "until [ -e /srv/test/reloaded ]; do sleep 0.1; done"'
+    on rm -f /srv/test/reloaded
+    on systemctl reload --no-block punctual
+    within 10 unit_is ActiveState reloading
+    on dpkg --install /root/newer.deb >"$folder/dpkg" 2>&1 &
+    local dpkg=$!
+    # The reload waits for this, and the package does not wait for the reload for ever.
+    within 60 took_over
+    on touch /srv/test/reloaded
+    wait "$dpkg"
+    has "what dpkg says" "$(cat "$folder/dpkg")" 'has taken over'
+    within 10 unit_is ActiveState active
+    no_settings
+    patient_ends_well
+}
+step "a package that comes in the middle of a reload takes over all the same" amid_a_reload
