@@ -18,6 +18,7 @@ use super::sse::{self, LastEventId};
 use super::{Context, described, follow, runs};
 use crate::job::Run;
 use crate::runner::{CapturedOutput, Stream};
+use crate::words;
 
 /// Which output is wanted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -47,7 +48,7 @@ pub(super) async fn show(
 ) -> Result<Printed, Problem> {
     let run = runs::find(&context, &caller, id).await?;
     if sse::is_wanted(&headers) {
-        return follow::follow(context, peer, &last, id, which).map(Printed);
+        return follow::follow(context, peer, &last, &run, which).map(Printed);
     }
     let _turn = context.held.turn().await;
     let bytes = of_now(&context, &run, &which).await?;
@@ -88,14 +89,23 @@ impl OperationOutput for Printed {
     }
 }
 
+/// Whether a run has come to this attempt.
+pub(super) fn has_attempt(run: &Run, attempt: u32) -> Result<(), Problem> {
+    if (1..=run.attempts).contains(&attempt) {
+        return Ok(());
+    }
+    let has = words::counted(run.attempts.into(), "attempt");
+    let why = format!("there is no attempt {attempt}, it has {has}");
+    Err(Problem::no_output(run.id, &why))
+}
+
 /// What there is at this moment.
 async fn of_now(context: &Context, run: &Run, which: &Which) -> Result<Vec<u8>, Problem> {
     let id = run.id;
+    if let Some(attempt) = which.attempt {
+        has_attempt(run, attempt)?;
+    }
     let output = match which.attempt {
-        Some(attempt) if attempt == 0 || attempt > run.attempts => {
-            let why = format!("it has {} attempts, and not {attempt}", run.attempts);
-            return Err(Problem::no_output(id, &why));
-        }
         _ if run.attempts == 0 => return Err(Problem::no_output(id, "it did not start")),
         Some(attempt) => of_attempt(context, run, attempt).await?,
         None => match of_attempt(context, run, run.attempts).await? {

@@ -13,6 +13,10 @@ const JOBS: &str = r#"
     every = "1000d"
     shell = 'head -c 300000 /dev/zero | tr "\\0" x'
     output = { max_bytes = "100KB", keep = "both" }
+    [jobs.twice]
+    every = "1000d"
+    shell = 'echo $PUNCTUAL_ATTEMPT; while [ ! -e "$PLACE/$PUNCTUAL_ATTEMPT" ]; do sleep 0.02; done; exit 7'
+    retry = { max_retries = 2, initial_delay = "10ms" }
 "#;
 
 fn start() -> (Place, Daemon, Door) {
@@ -98,6 +102,65 @@ fn what_was_not_kept_is_said_to_be_missing() {
     let gaps: Vec<_> = said.iter().filter(|(kind, _)| kind == "gap").collect();
     assert_eq!(gaps.len(), 1, "{}", said.len());
     assert_eq!(gaps[0].1, r#"{"left_out":200000}"#);
+}
+
+#[test]
+fn a_place_that_no_run_has_is_no_trouble() {
+    let (place, _daemon, door) = start();
+    let path = trigger(&door, "slow");
+    let far = ["4294967295:0", "4294967295:18446744073709551615"];
+    let mut streams: Vec<_> = far.map(|id| follow(&door, &path, Some(id))).into();
+    streams.push(follow(&door, &path, Some("1:18446744073709551615")));
+    // One that came later has been told something, so the others were looked after.
+    follow(&door, &path, None).next_of("stdout");
+    std::fs::write(place.path("go"), "").unwrap();
+    for stream in &mut streams {
+        assert_eq!(rest(stream), (vec![], "failed".to_owned()));
+    }
+    let of_another = format!("{path}?attempt=1");
+    let asked = door
+        .get(&of_another)
+        .header("Accept", "text/event-stream")
+        .header("Last-Event-ID", "2:0");
+    assert_eq!(asked.status(), 400);
+}
+
+#[test]
+fn an_attempt_that_never_comes_is_told() {
+    let (place, _daemon, door) = start();
+    let path = trigger(&door, "twice");
+    let of = |attempt: u32| format!("{path}?attempt={attempt}");
+    let refused = |attempt: u32| {
+        let asked = door.get(&of(attempt));
+        let asked = asked.header("Accept", "text/event-stream");
+        // Else it would go on.
+        assert_eq!(asked.open().head.status, 404, "{attempt}");
+        asked.send().json()["detail"].as_str().unwrap().to_owned()
+    };
+    let mut first = follow(&door, &path, None);
+    first.next_of("stdout");
+    // Beyond its retries there will be none.
+    assert!(refused(4).contains("max_retries of its job is 2"));
+    refused(0);
+    refused(u32::MAX);
+    // One that may come is waited for.
+    let (mut second, mut third) = (follow(&door, &of(2), None), follow(&door, &of(3), None));
+    std::fs::write(place.path("1"), "").unwrap();
+    let said = second.next().unwrap();
+    assert_eq!((said.kind.as_str(), said.id.as_str()), ("stdout", "2:2"));
+    let run = path.strip_suffix("/output").unwrap();
+    assert_eq!(door.post(&format!("{run}/cancel")).status(), 202);
+    assert_eq!(rest(&mut second), (vec![], "cancelled".to_owned()));
+    let told = third.next().unwrap();
+    assert_eq!(told.kind, "error");
+    let detail = told.data["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("no attempt 3, it has 2 attempts"),
+        "{detail}"
+    );
+    assert!(third.next().is_none());
+    // Of a run that is over, the same as without a stream.
+    assert_eq!(refused(3), door.get(&of(3)).send().json()["detail"]);
 }
 
 #[test]
