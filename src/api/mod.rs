@@ -25,6 +25,7 @@ mod listen;
 mod metrics;
 mod openapi;
 mod output;
+mod parts;
 mod patience;
 mod pattern;
 mod ranged;
@@ -47,6 +48,7 @@ mod why;
 pub mod wire;
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,6 +87,8 @@ struct Context {
     stopping: watch::Receiver<bool>,
     seats: Seats,
     held: Held,
+    /// Tells this life of the daemon from all others.
+    life: u64,
     config_hash: Arc<ConfigHash>,
     gates: Arc<Gates>,
     /// The OpenAPI document.
@@ -123,6 +127,7 @@ pub async fn serve(
         stopping: stopping.clone(),
         seats: Seats::new(),
         held: Held::new(),
+        life: RandomState::new().hash_one(()),
         config_hash: Arc::default(),
         gates: gates.clone(),
         openapi: openapi::complete(&api, &routes),
