@@ -137,7 +137,7 @@ impl Kind {
             Self::BadConfig => (S::UNPROCESSABLE_ENTITY, "bad-config", "Bad configuration"),
             Self::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too-many-guesses", "Too many guesses"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too much at once"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time"),
             Self::Ledger => (S::SERVICE_UNAVAILABLE, "ledger", "The ledger fails"),

@@ -108,6 +108,9 @@ mod tests {
         let refused = held.place(30 << 20).unwrap_err();
         let refused = axum::response::IntoResponse::into_response(refused);
         assert_eq!(refused.status(), 503);
+        let problem = refused.extensions().get::<Problem>().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&problem.body("/")).unwrap();
+        assert_eq!(body["title"], "Too much at once");
         // What is small, and what still fits.
         assert!(answer(&held, 64).is_ok());
         let mut half = answer(&held, 20 << 10).unwrap();

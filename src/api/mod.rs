@@ -265,7 +265,7 @@ fn seal(mut response: Response, path: &str) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let headers = response.headers_mut();
-    // A page for people says itself what it needs.
+    // A page says itself what it may do; all else is to be looked at and no more.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(
@@ -282,11 +282,5 @@ fn seal(mut response: Response, path: &str) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // A page says itself what it may do; all else is to be looked at and no more.
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'; sandbox",
-        ));
     response
 }
