@@ -17,6 +17,7 @@ mod events;
 mod explorer;
 mod follow;
 mod guesses;
+mod head;
 mod health;
 mod held;
 mod host;
@@ -197,7 +198,11 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
     let wants_page = sign_in::is_wanted(&method, request.headers());
     let has = conditional::Has::of(request.headers());
     let peer = request.extensions().get::<Peer>().copied();
-    let (response, by) = match gates.current().admit(&mut request).await {
+    let admitted = match head::fits(&request) {
+        Ok(()) => gates.current().admit(&mut request).await,
+        Err(problem) => Err(problem),
+    };
+    let (response, by) = match admitted {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
             let by = caller.map(|caller| caller.by.clone());
@@ -253,7 +258,7 @@ fn note(method: &Method, path: &str, by: Option<&str>, peer: Option<Peer>, respo
         tracing::warn!(by, from, %method, path, status = status.as_u16(), detail, "request failed");
     } else if !matches!(*method, Method::GET | Method::HEAD) {
         tracing::info!(by, from, %method, path, status = status.as_u16(), detail, "change asked for");
-    } else if matches!(status.as_u16(), 401 | 403 | 421) {
+    } else if matches!(status.as_u16(), 401 | 403 | 414 | 421 | 431) {
         tracing::info!(by, from, %method, path, status = status.as_u16(), detail, "request refused");
     }
 }

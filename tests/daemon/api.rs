@@ -580,6 +580,32 @@ fn bodies_and_heads_are_bounded() {
 }
 
 #[test]
+fn a_head_that_is_too_large_is_told_and_noted() {
+    let mut api = Api::start("none");
+    let long = format!("/{}", "x".repeat(20_000));
+    assert_eq!(problem(&api.tcp.get(&long).send()), "target-too-long");
+    let large = "x".repeat(40_000);
+    let one = api.tcp.get("/healthz").with("X", &large).send();
+    assert_eq!((one.status, &*problem(&one)), (431, "headers-too-large"));
+    let ask = api.tcp.get("/healthz");
+    let many = (0..120).fold(ask, |ask, number| ask.with(&format!("X-{number}"), "y"));
+    assert_eq!(problem(&many.send()), "headers-too-large");
+    let fits = api.tcp.get("/healthz?").with("X", &"x".repeat(30_000));
+    assert_eq!(fits.status(), 200);
+    for status in ["414", "431", "431"] {
+        let line = api.daemon.wait_for_log("request refused");
+        assert!(
+            line.contains(status) && line.contains("127.0.0.1:"),
+            "{line}"
+        );
+    }
+    // Of what cannot be read at all, the log tells at least.
+    assert_eq!(api.tcp.raw(b"G@T / HTTP/1.1\r\n\r\n").status, 400);
+    let line = api.daemon.wait_for_log("it cannot be read");
+    assert!(line.contains("127.0.0.1:"), "{line}");
+}
+
+#[test]
 fn the_daemon_says_that_it_is_ready() {
     let api = Api::start("token");
     let ready = wait_until("ready", || {
