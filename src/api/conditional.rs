@@ -19,6 +19,7 @@ const LARGEST: u64 = 8 << 20;
 const KEPT: [HeaderName; 3] = [header::ETAG, header::LOCATION, header::VARY];
 
 /// Which answers a client says that it has.
+#[derive(Clone)]
 pub(super) struct Has(Vec<String>);
 
 impl Has {
@@ -31,7 +32,7 @@ impl Has {
     }
 
     /// By the weak comparison: whether a tag is weak does not matter.
-    fn holds(&self, tag: &str) -> bool {
+    pub(super) fn holds(&self, tag: &str) -> bool {
         self.0.iter().any(|has| has == "*" || has == opaque(tag))
     }
 }

@@ -44,6 +44,7 @@ pub(super) enum Kind {
     OnlyScheduled,
     Decided,
     BodyTooLarge,
+    TargetTooLong,
     NotJson,
     NoSuchRange,
     WrongHost,
@@ -53,6 +54,7 @@ pub(super) enum Kind {
     UntilPassed,
     BadConfig,
     TooManyGuesses,
+    HeadersTooLarge,
     Internal,
     Busy,
     ShuttingDown,
@@ -62,7 +64,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 32] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::BadRequest,
         Self::BadQuery,
         Self::BadBody,
@@ -81,6 +83,7 @@ impl Kind {
         Self::OnlyScheduled,
         Self::Decided,
         Self::BodyTooLarge,
+        Self::TargetTooLong,
         Self::NotJson,
         Self::NoSuchRange,
         Self::WrongHost,
@@ -90,6 +93,7 @@ impl Kind {
         Self::UntilPassed,
         Self::BadConfig,
         Self::TooManyGuesses,
+        Self::HeadersTooLarge,
         Self::Internal,
         Self::Busy,
         Self::ShuttingDown,
@@ -127,6 +131,7 @@ impl Kind {
                 "body-too-large",
                 "The body is too large",
             ),
+            Self::TargetTooLong => (S::URI_TOO_LONG, "target-too-long", "The path is too long"),
             Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON"),
             Self::NoSuchRange => (S::RANGE_NOT_SATISFIABLE, "no-such-range", "No such range"),
             Self::WrongHost => (S::MISDIRECTED_REQUEST, "wrong-host", "Unknown host"),
@@ -136,8 +141,13 @@ impl Kind {
             Self::UntilPassed => (S::UNPROCESSABLE_ENTITY, "until-passed", "Time has passed"),
             Self::BadConfig => (S::UNPROCESSABLE_ENTITY, "bad-config", "Bad configuration"),
             Self::TooManyGuesses => (S::TOO_MANY_REQUESTS, "too-many-guesses", "Too many guesses"),
+            Self::HeadersTooLarge => (
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers-too-large",
+                "The headers are too large",
+            ),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many connections"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too much at once"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time"),
             Self::Ledger => (S::SERVICE_UNAVAILABLE, "ledger", "The ledger fails"),

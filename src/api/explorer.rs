@@ -2,7 +2,7 @@
 //! daemon.
 
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use super::asked::{Asked, Nothing};
 
@@ -44,6 +44,11 @@ pub(super) async fn page(_: Asked<Nothing>) -> File {
         bytes: include_bytes!("explorer/index.html"),
         zipped: false,
     }
+}
+
+/// GET `/docs/`
+pub(super) async fn elsewhere(_: Asked<Nothing>) -> Redirect {
+    Redirect::permanent("/docs")
 }
 
 /// GET `/docs/explorer.js`

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::access::Peer;
 use super::awaited::{Ends, Waited};
-use super::error::Problem;
+use super::error::{Kind, Problem};
 use super::output::Which;
 use super::said::{self, Course};
 use super::seats::Seat;
@@ -64,17 +64,16 @@ pub(super) fn follow(
     context: Context,
     peer: Peer,
     last: &LastEventId,
-    run: RunId,
+    run: &Run,
     which: Which,
 ) -> Result<Response, Problem> {
-    let first = Place {
-        attempt: which.attempt.unwrap_or(1),
-        bytes: 0,
-    };
+    if let Some(attempt) = which.attempt {
+        may_come(&context, run, attempt)?;
+    }
     let follower = Follower {
         ends: Ends::listen(&context),
-        run,
-        place: last.place()?.unwrap_or(first),
+        run: run.id,
+        place: begin(last.place()?, which.attempt)?,
         which,
         _seat: context.seats.take(peer)?,
         context,
@@ -88,6 +87,46 @@ pub(super) fn follow(
         }
     });
     Ok(response)
+}
+
+/// Whether a run has this attempt, or may yet come to it: else nothing would come until its end.
+fn may_come(context: &Context, run: &Run, attempt: u32) -> Result<(), Problem> {
+    let has = output::has_attempt(run, attempt);
+    if has.is_ok() || run.status.is_final() || attempt == 0 {
+        return has;
+    }
+    let snapshot = context.handle.snapshot();
+    let job = snapshot.job(run.job.as_str());
+    let retries = job.map_or(0, |job| job.plan.retry.max_retries);
+    let begun = || {
+        // The ledger may not know yet what has just begun.
+        let handle = &context.handle;
+        handle.live_output_after(run.id, attempt, 0, 0).is_some()
+    };
+    if attempt - 1 <= retries || begun() {
+        return Ok(());
+    }
+    let why =
+        format!("it never comes to attempt {attempt}, for max_retries of its job is {retries}");
+    Err(Problem::no_output(run.id, &why))
+}
+
+/// Where to begin: behind what the client has.
+fn begin(last: Option<Place>, attempt: Option<u32>) -> Result<Place, Problem> {
+    let first = Place {
+        attempt: attempt.unwrap_or(1),
+        bytes: 0,
+    };
+    match last {
+        Some(last) if attempt.is_some_and(|only| only != last.attempt) => {
+            let detail = format!(
+                "the header Last-Event-ID names attempt {}, and the query attempt {}; leave one out",
+                last.attempt, first.attempt
+            );
+            Err(Problem::new(Kind::BadRequest, detail))
+        }
+        last => Ok(last.unwrap_or(first)),
+    }
 }
 
 struct Follower {
@@ -146,6 +185,9 @@ impl Follower {
                 Waited::Stopping => return Ok(()),
                 Waited::NotYet => self.tell_new(stream).await?,
                 Waited::Ended(run) => {
+                    if let Some(attempt) = self.which.attempt {
+                        output::has_attempt(&run, attempt)?;
+                    }
                     self.tell_rest(&run, run.attempts, stream).await?;
                     let mut text = String::new();
                     sse::push(&mut text, self.place, "end", &wire::Run::from(*run));
@@ -169,16 +211,20 @@ impl Follower {
                 }
                 continue;
             }
+            // A client names the place, and may name the last that there can be.
+            let next = attempt
+                .checked_add(1)
+                .filter(|_| self.which.attempt.is_none());
             let handle = &self.context.handle;
-            let further = handle.live_output_after(self.run, attempt + 1, 0, 0);
-            if self.which.attempt.is_some() || further.is_none() {
+            let begun = |&next: &u32| handle.live_output_after(self.run, next, 0, 0).is_some();
+            let Some(next) = next.filter(begun) else {
                 return Ok(());
-            }
+            };
             let run = handle.reader().run(self.run).await.map_err(Problem::from)?;
             if let Some(run) = run {
                 self.tell_rest(&run, attempt, stream).await?;
             }
-            self.turn_to(attempt + 1, stream).await?;
+            self.turn_to(next, stream).await?;
         }
     }
 

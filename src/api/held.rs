@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::response::Response;
-use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,58 +16,47 @@ use super::error::{Kind, Problem};
 const ROOM: u32 = 64 << 10;
 
 /// Answers up to this many bytes are not counted: there are no more of them than connections.
-const SMALL: u64 = 64 << 10;
+const SMALL: usize = 64 << 10;
 
 /// How much is handed to the connection at a time, in bytes: what it has not taken is still held.
 const PIECE: usize = 64 << 10;
 
-/// How many are put together at once. Until that is done, nobody knows how large they are.
-const TURNS: usize = 4;
-
 /// The room for large answers. A cheap handle.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
-    room: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
-}
+pub(super) struct Held(Arc<Semaphore>);
+
+/// A place for an answer.
+#[derive(Debug)]
+pub(super) struct Place(Option<OwnedSemaphorePermit>);
 
 impl Held {
     pub(super) fn new() -> Self {
-        Self {
-            room: Arc::new(Semaphore::new(ROOM as usize)),
-            turns: Arc::new(Semaphore::new(TURNS)),
-        }
+        Self(Arc::new(Semaphore::new(ROOM as usize)))
     }
 
-    /// Waits until an answer may be put together; it may be until what is returned is dropped.
-    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        // It is never closed.
-        Arc::clone(&self.turns).acquire_owned().await.ok()
-    }
-
-    /// The answer, which has its place until it is sent or given up.
-    pub(super) async fn hold(&self, response: Response) -> Result<Response, Problem> {
-        let size = response.body().size_hint().exact().unwrap_or(0);
-        if size <= SMALL {
-            return Ok(response);
+    /// A place for an answer of so many bytes, before any of them is read.
+    pub(super) fn place(&self, bytes: usize) -> Result<Place, Problem> {
+        if bytes <= SMALL {
+            return Ok(Place(None));
         }
-        let kib = u32::try_from(size >> 10).map_or(ROOM, |kib| kib.min(ROOM));
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        let Ok(room) = room else {
+        let kib = u32::try_from(bytes >> 10).map_or(ROOM, |kib| kib.min(ROOM));
+        let room = Arc::clone(&self.0).try_acquire_many_owned(kib);
+        room.map(|room| Place(Some(room))).map_err(|_| {
             let detail = "others are being sent so much that there is no memory for this answer; try \
                           again in some seconds, or ask for a part of it with `Range`";
-            return Err(Problem::new(Kind::Busy, detail));
-        };
-        let (parts, body) = response.into_parts();
-        let whole = body.collect().await.map_err(|why| {
-            let detail = format!("the answer could not be put together: {why}");
-            Problem::new(Kind::Internal, detail)
-        })?;
-        let rest = whole.to_bytes();
-        Ok(Response::from_parts(
-            parts,
-            Body::new(Rest { rest, _room: room }),
-        ))
+            Problem::new(Kind::Busy, detail)
+        })
+    }
+}
+
+impl Place {
+    /// The answer's body, which has its place until it is sent or given up.
+    pub(super) fn hold(self, bytes: Vec<u8>) -> Body {
+        let rest = Bytes::from(bytes);
+        match self.0 {
+            None => Body::from(rest),
+            Some(room) => Body::new(Rest { rest, _room: room }),
+        }
     }
 }
 
@@ -106,34 +93,40 @@ impl HttpBody for Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt;
 
-    fn answer(kib: usize) -> Response {
-        Response::new(Body::from(vec![b'x'; kib << 10]))
+    fn answer(held: &Held, kib: usize) -> Result<Body, Problem> {
+        let place = held.place(kib << 10)?;
+        Ok(place.hold(vec![b'x'; kib << 10]))
     }
 
     #[tokio::test]
     async fn there_is_room_for_so_much_and_it_comes_back() {
         let held = Held::new();
-        let large = held.hold(answer(40 << 10)).await.unwrap();
-        assert_eq!(large.body().size_hint().exact(), Some(40 << 20));
-        let refused = held.hold(answer(30 << 10)).await.unwrap_err();
+        let large = answer(&held, 40 << 10).unwrap();
+        assert_eq!(large.size_hint().exact(), Some(40 << 20));
+        let refused = held.place(30 << 20).unwrap_err();
         let refused = axum::response::IntoResponse::into_response(refused);
         assert_eq!(refused.status(), 503);
+        let problem = refused.extensions().get::<Problem>().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&problem.body("/")).unwrap();
+        assert_eq!(body["title"], "Too much at once");
         // What is small, and what still fits.
-        assert!(held.hold(answer(64)).await.is_ok());
-        let second = held.hold(answer(20 << 10)).await.unwrap();
-        let bytes = large.into_body().collect().await.unwrap().to_bytes();
+        assert!(answer(&held, 64).is_ok());
+        let mut half = answer(&held, 20 << 10).unwrap();
+        let bytes = large.collect().await.unwrap().to_bytes();
         assert_eq!(bytes.len(), 40 << 20);
         assert!(bytes.iter().all(|&byte| byte == b'x'));
         // One that was given up half-way.
-        let mut half = second.into_body();
         half.frame().await.unwrap().unwrap();
-        assert!(held.hold(answer(50 << 10)).await.is_err());
+        assert!(held.place(50 << 20).is_err());
         drop(half);
         // Larger than all there is: alone it may be sent.
-        let huge = held.hold(answer(100 << 10)).await.unwrap();
-        assert!(held.hold(answer(65)).await.is_err());
+        let huge = answer(&held, 100 << 10).unwrap();
+        assert!(held.place(65 << 10).is_err());
         drop(huge);
-        assert!(held.hold(answer(65)).await.is_ok());
+        // A place that comes to nothing.
+        drop(held.place(64 << 20).unwrap());
+        assert!(answer(&held, 65).is_ok());
     }
 }

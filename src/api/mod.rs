@@ -18,6 +18,7 @@ mod events;
 mod explorer;
 mod follow;
 mod guesses;
+mod head;
 mod health;
 mod held;
 mod host;
@@ -26,6 +27,7 @@ mod listen;
 mod metrics;
 mod openapi;
 mod output;
+mod parts;
 mod patience;
 mod pattern;
 mod ranged;
@@ -48,6 +50,7 @@ mod why;
 pub mod wire;
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +89,8 @@ struct Context {
     stopping: watch::Receiver<bool>,
     seats: Seats,
     held: Held,
+    /// Tells this life of the daemon from all others.
+    life: u64,
     config_hash: Arc<ConfigHash>,
     gates: Arc<Gates>,
     /// The OpenAPI document.
@@ -124,6 +129,7 @@ pub async fn serve(
         stopping: stopping.clone(),
         seats: Seats::new(),
         held: Held::new(),
+        life: RandomState::new().hash_one(()),
         config_hash: Arc::default(),
         gates: gates.clone(),
         openapi: openapi::complete(&api, &routes),
@@ -193,7 +199,11 @@ async fn pass(State(gates): State<Arc<Gates>>, mut request: Request, next: Next)
     let wants_page = sign_in::is_wanted(&method, request.headers());
     let has = conditional::Has::of(request.headers());
     let peer = request.extensions().get::<Peer>().copied();
-    let (response, by) = match gates.current().admit(&mut request).await {
+    let admitted = match head::fits(&request) {
+        Ok(()) => gates.current().admit(&mut request).await,
+        Err(problem) => Err(problem),
+    };
+    let (response, by) = match admitted {
         Ok(pace) => {
             let caller = request.extensions().get::<Caller>();
             let by = caller.map(|caller| caller.by.clone());
@@ -249,7 +259,7 @@ fn note(method: &Method, path: &str, by: Option<&str>, peer: Option<Peer>, respo
         tracing::warn!(by, from, %method, path, status = status.as_u16(), detail, "request failed");
     } else if !matches!(*method, Method::GET | Method::HEAD) {
         tracing::info!(by, from, %method, path, status = status.as_u16(), detail, "change asked for");
-    } else if matches!(status.as_u16(), 401 | 403 | 421) {
+    } else if matches!(status.as_u16(), 401 | 403 | 414 | 421 | 431) {
         tracing::info!(by, from, %method, path, status = status.as_u16(), detail, "request refused");
     }
 }
@@ -261,7 +271,7 @@ fn seal(mut response: Response, path: &str) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let headers = response.headers_mut();
-    // A page for people says itself what it needs.
+    // A page says itself what it may do; all else is to be looked at and no more.
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(
@@ -278,11 +288,5 @@ fn seal(mut response: Response, path: &str) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // A page says itself what it may do; all else is to be looked at and no more.
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'; sandbox",
-        ));
     response
 }

@@ -15,9 +15,10 @@ use super::asked::{Asked, RunPath};
 use super::error::{Kind, Problem};
 use super::ranged::Wanted;
 use super::sse::{self, LastEventId};
-use super::{Context, described, follow, runs};
+use super::{Context, described, follow, parts, runs};
 use crate::job::Run;
 use crate::runner::{CapturedOutput, Stream};
+use crate::words;
 
 /// Which output is wanted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -47,12 +48,9 @@ pub(super) async fn show(
 ) -> Result<Printed, Problem> {
     let run = runs::find(&context, &caller, id).await?;
     if sse::is_wanted(&headers) {
-        return follow::follow(context, peer, &last, id, which).map(Printed);
+        return follow::follow(context, peer, &last, &run, which).map(Printed);
     }
-    let _turn = context.held.turn().await;
-    let bytes = of_now(&context, &run, &which).await?;
-    let answer = context.held.hold(wanted.answer(bytes)).await?;
-    Ok(Printed(answer))
+    of_now(&context, &run, &which, &wanted).await.map(Printed)
 }
 
 /// Output, as bytes or as a stream.
@@ -88,31 +86,52 @@ impl OperationOutput for Printed {
     }
 }
 
+/// Whether a run has come to this attempt.
+pub(super) fn has_attempt(run: &Run, attempt: u32) -> Result<(), Problem> {
+    if (1..=run.attempts).contains(&attempt) {
+        return Ok(());
+    }
+    let has = words::counted(run.attempts.into(), "attempt");
+    let why = format!("there is no attempt {attempt}, it has {has}");
+    Err(Problem::no_output(run.id, &why))
+}
+
 /// What there is at this moment.
-async fn of_now(context: &Context, run: &Run, which: &Which) -> Result<Vec<u8>, Problem> {
-    let id = run.id;
-    let output = match which.attempt {
-        Some(attempt) if attempt == 0 || attempt > run.attempts => {
-            let why = format!("it has {} attempts, and not {attempt}", run.attempts);
-            return Err(Problem::no_output(id, &why));
-        }
-        _ if run.attempts == 0 => return Err(Problem::no_output(id, "it did not start")),
-        Some(attempt) => of_attempt(context, run, attempt).await?,
-        None => match of_attempt(context, run, run.attempts).await? {
-            // An attempt that could not be started may have none, and the one before it some.
-            None => stored(context, run, None).await?,
-            some => some,
-        },
+async fn of_now(
+    context: &Context,
+    run: &Run,
+    which: &Which,
+    wanted: &Wanted,
+) -> Result<Response, Problem> {
+    if let Some(attempt) = which.attempt {
+        has_attempt(run, attempt)?;
+    } else if run.attempts == 0 {
+        return Err(Problem::no_output(run.id, "it did not start"));
+    }
+    let attempt = which.attempt.unwrap_or(run.attempts);
+    let part = parts::of_live(context, run.id, attempt, which.stream, wanted).await?;
+    if let Some(answer) = part {
+        return Ok(answer);
+    }
+    let reader = context.handle.reader();
+    let mut kept = reader.kept_output(run.id, Some(attempt)).await?;
+    if kept.is_none() && which.attempt.is_none() {
+        // An attempt that could not be started may have none, and the one before it some.
+        kept = reader.kept_output(run.id, None).await?;
+    }
+    let part = match kept {
+        Some(kept) => parts::of_kept(context, kept, which.stream, wanted).await?,
+        None => None,
     };
-    match output {
-        Some(output) => Ok(output.render(which.stream)),
+    match part {
+        Some(answer) => Ok(answer),
         None if run.status.is_final() => {
             let why = "it was pruned to keep the ledger small, or the daemon died before it was \
                        stored";
-            Err(Problem::no_output(id, why))
+            Err(Problem::no_output(run.id, why))
         }
         // Between its end and the ledger.
-        None => Ok(Vec::new()),
+        None => Ok(parts::of_nothing(wanted)),
     }
 }
 

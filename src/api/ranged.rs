@@ -1,6 +1,6 @@
 //! Bytes of which a client may ask for a part (RFC 9110, section 14).
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -9,11 +9,14 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_range_header::RangeUnsatisfiableError;
 
-use super::conditional;
+use super::conditional::Has;
 use super::error::{Kind, Problem};
 
 /// Which part a client wants, if it wants only a part.
+#[derive(Clone)]
 pub(super) struct Wanted {
+    is_get: bool,
+    has: Has,
     range: Option<String>,
     /// The part alone is wanted only of what has this tag.
     of: Option<String>,
@@ -30,6 +33,8 @@ impl<S: Sync> FromRequestParts<S> for Wanted {
         // A range means something with GET alone (section 14.2).
         let is_get = parts.method == Method::GET;
         Ok(Self {
+            is_get,
+            has: Has::of(&parts.headers),
             range: text(header::RANGE).filter(|_| is_get),
             of: text(header::IF_RANGE),
         })
@@ -38,27 +43,36 @@ impl<S: Sync> FromRequestParts<S> for Wanted {
 
 /// What is to be sent of some bytes.
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
+    /// Nothing but the head of an answer with the whole: it was asked for, or a 304 comes of it.
+    Head,
     Whole,
     Bytes(RangeInclusive<usize>),
     /// The range lies behind the end.
     Nothing,
 }
 
-impl Wanted {
-    /// An answer with the part of these bytes that is wanted, as plain text.
-    pub(super) fn answer(&self, bytes: Vec<u8>) -> Response {
-        let tag = conditional::tag_of(&bytes);
-        let length = bytes.len();
-        let mut response = match self.part(length, &tag) {
-            Part::Whole => Body::from(bytes).into_response(),
-            Part::Bytes(range) => {
+impl Part {
+    /// Which of so many bytes are sent.
+    pub(super) fn range(&self, length: usize) -> Range<usize> {
+        match self {
+            Self::Head | Self::Nothing => 0..0,
+            Self::Whole => 0..length,
+            Self::Bytes(range) => *range.start()..range.end() + 1,
+        }
+    }
+
+    /// The answer with these bytes of the `length` that have this tag, as plain text.
+    pub(super) fn answer(&self, bytes: Body, length: usize, tag: String) -> Response {
+        let mut response = match self {
+            Self::Head => ([(header::CONTENT_LENGTH, length)], bytes).into_response(),
+            Self::Whole => bytes.into_response(),
+            Self::Bytes(range) => {
                 let place = format!("bytes {}-{}/{length}", range.start(), range.end());
-                let part = bytes.get(range).unwrap_or_default().to_vec();
                 let place = [(header::CONTENT_RANGE, place)];
-                (StatusCode::PARTIAL_CONTENT, place, part).into_response()
+                (StatusCode::PARTIAL_CONTENT, place, bytes).into_response()
             }
-            Part::Nothing => {
+            Self::Nothing => {
                 let detail = format!("there are {length} bytes, and the range lies behind them");
                 let place = [
                     (header::CONTENT_RANGE, format!("bytes */{length}")),
@@ -75,10 +89,15 @@ impl Wanted {
         headers.insert(header::ETAG, tag);
         response
     }
+}
 
-    /// One range is served; several, or what cannot be read, are answered with the whole, as the
-    /// standard allows.
-    fn part(&self, length: usize, tag: &str) -> Part {
+impl Wanted {
+    /// What is to be sent of so many bytes that have this tag. One range is served; several, or what
+    /// cannot be read, are answered with the whole, as the standard allows.
+    pub(super) fn part(&self, length: usize, tag: &str) -> Part {
+        if !self.is_get || self.has.holds(tag) {
+            return Part::Head;
+        }
         let range = match (&self.range, &self.of) {
             (None, _) => return Part::Whole,
             (Some(_), Some(of)) if of != tag => return Part::Whole,
@@ -112,6 +131,8 @@ mod tests {
             let wanted = Wanted {
                 range: Some(range.to_owned()),
                 of: None,
+                is_get: true,
+                has: Has::of(&axum::http::HeaderMap::new()),
             };
             wanted.part(10, "\"a\"")
         };
@@ -139,6 +160,8 @@ mod tests {
         let wanted = |range: &str| Wanted {
             range: Some(range.to_owned()),
             of: None,
+            is_get: true,
+            has: Has::of(&axum::http::HeaderMap::new()),
         };
         assert_eq!(wanted("bytes=0-").part(0, ""), Part::Nothing);
         assert_eq!(wanted("bytes=-5").part(0, ""), Part::Whole);
@@ -149,6 +172,8 @@ mod tests {
         let wanted = |of: &str| Wanted {
             range: Some("bytes=1-".to_owned()),
             of: Some(of.to_owned()),
+            is_get: true,
+            has: Has::of(&axum::http::HeaderMap::new()),
         };
         assert_eq!(wanted("\"a\"").part(3, "\"a\""), Part::Bytes(1..=2));
         for other in ["\"b\"", "W/\"a\"", "Fri, 27 Nov 2026 00:00:00 GMT"] {

@@ -68,6 +68,7 @@ pub fn table() -> Vec<Route> {
         get("/readyz",                     Need::Nothing, Prompt, "Whether it does its work",  health::ready),
         get("/openapi.json",               READ,  Prompt,   "This description",                openapi::document),
         page("/docs",                      READ,  "A page to try the API on", explorer::page),
+        page("/docs/",                     READ,  "Leads to it",              explorer::elsewhere),
         page("/docs/explorer.js",          READ,  "A part of it",             explorer::start),
         page("/docs/swagger-ui.js",        READ,  "A part of it",             explorer::script),
         page("/docs/swagger-ui.css",       READ,  "A part of it",             explorer::style),

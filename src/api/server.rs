@@ -47,8 +47,11 @@ const HEAD: Duration = Duration::from_secs(10);
 /// The same for a connection that is only told to come back.
 const REFUSED_HEAD: Duration = Duration::from_secs(2);
 
-/// The largest head, in bytes.
+/// The largest head that hyper reads, in bytes; `head` bounds what is answered.
 const MAX_HEAD: usize = 64 * 1024;
+
+/// The most headers that hyper reads.
+const MAX_HEADERS: usize = 256;
 
 /// After this a connection takes no further request, so that a client that keeps busy gives its
 /// place to others now and then.
@@ -250,6 +253,7 @@ async fn connection<S>(
         .timer(TokioTimer::new())
         .header_read_timeout(head)
         .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(Patient::new(stream)), service);
     let mut served = pin!(served);
     let early = tokio::select! {
@@ -273,7 +277,14 @@ async fn connection<S>(
 }
 
 fn told(ended: hyper::Result<()>, peer: Peer) {
-    if let Err(error) = ended {
+    let Err(error) = ended else { return };
+    if error.is_parse() {
+        let from = match peer {
+            Peer::Tcp { remote, .. } => Some(tracing::field::display(remote)),
+            Peer::Unix { .. } => None,
+        };
+        tracing::info!(%error, from, "request refused: it cannot be read");
+    } else {
         tracing::debug!(%error, ?peer, "a connection ended early");
     }
 }

@@ -130,14 +130,33 @@ impl OperationOutput for Events {
     }
 }
 
-/// Whether a client wants a stream.
+/// Whether a client wants a stream rather than plain text: it names it, and `text/plain` not more
+/// eagerly (RFC 9110, section 12.5.1). A type that it names by a `*` alone is not named.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    let stream = weight(headers, KIND).filter(|&stream| stream > 0.0);
+    let text = weight(headers, "text/plain").unwrap_or(0.0);
+    stream.is_some_and(|stream| stream >= text)
+}
+
+/// How eagerly a client accepts a type that it names, from 0 (not at all) to 1.
+fn weight(headers: &HeaderMap, kind: &str) -> Option<f32> {
     let accepted = headers.get_all(header::ACCEPT).iter();
     accepted
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|kind| kind.split(';').next())
-        .any(|kind| kind.trim().eq_ignore_ascii_case(KIND))
+        .filter_map(|range| {
+            let mut parts = range.split(';');
+            let named = parts.next()?.trim().eq_ignore_ascii_case(kind);
+            named.then(|| parts.find_map(quality).unwrap_or(1.0))
+        })
+        .reduce(f32::max)
+}
+
+/// The number of a parameter `q`; one that cannot be read counts for nothing.
+fn quality(parameter: &str) -> Option<f32> {
+    let (name, value) = parameter.split_once('=')?;
+    let value = value.trim().parse().ok()?;
+    (name.trim().eq_ignore_ascii_case("q") && (0.0..=1.0).contains(&value)).then_some(value)
 }
 
 /// Where a client that comes back wants to go on: the `Last-Event-ID`, if it sends one.
@@ -207,6 +226,19 @@ mod tests {
         assert!(wanted("application/json, Text/Event-Stream;q=0.9"));
         assert!(!wanted("text/plain") && !wanted("*/*") && !wanted(""));
         assert!(!is_wanted(&HeaderMap::new()));
+        // How eagerly counts where both are named.
+        assert!(!wanted("text/plain, text/event-stream;q=0"));
+        assert!(!wanted("text/event-stream; Q=0.000") && !wanted("text/event-stream ;a=b; q = 0"));
+        assert!(!wanted("text/event-stream;q=0.5, text/plain"));
+        assert!(wanted("text/event-stream;q=0.5, text/plain;q=0.4"));
+        assert!(wanted("text/plain, text/event-stream"));
+        assert!(wanted("text/event-stream;q=0.5, */*"));
+        assert!(wanted("text/event-stream;q=0, text/event-stream;q=0.1"));
+        for unreadable in ["x", "nan", "-1", "2", "inf", ""] {
+            assert!(wanted(&format!(
+                "text/plain, text/event-stream;q={unreadable}"
+            )));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the API may see and do: commands in, snapshots, events and history out.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::clock;
 use crate::dispatch::{Answer, Command, Refusal, Snapshot};
 use crate::engine::Heartbeat;
 use crate::job::{Event, RunId};
-use crate::runner::{CapturedOutput, Piece, Runner};
+use crate::runner::{CapturedOutput, Piece, Runner, Stream};
 use crate::store::{Health, Ledger, Reader};
 use crate::telemetry::{Live, Metrics};
 
@@ -122,6 +123,19 @@ impl Handle {
     /// What an attempt that runs has printed so far.
     pub fn live_output(&self, run: RunId, attempt: u32) -> Option<CapturedOutput> {
         self.0.runner.live_output(run, attempt)
+    }
+
+    /// The part that `choose` takes of what an attempt that runs has printed, as it is shown; it is told
+    /// how many bytes were printed, kept or not, and how many are shown.
+    pub fn live_output_part<E>(
+        &self,
+        run: RunId,
+        attempt: u32,
+        stream: Option<Stream>,
+        choose: impl FnOnce(u64, usize) -> Result<Range<usize>, E>,
+    ) -> Option<Result<Vec<u8>, E>> {
+        let runner = &self.0.runner;
+        runner.live_output_part(run, attempt, stream, choose)
     }
 
     /// What an attempt that runs has printed behind the first `seen` bytes, at most about `most`

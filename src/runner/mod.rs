@@ -28,7 +28,9 @@ mod open_files;
 mod orphans;
 mod output;
 mod pipe;
+mod printed;
 mod redact;
+mod shown;
 mod spawn;
 mod spawner;
 mod stage;
@@ -65,6 +67,7 @@ pub use hand_over::{Handed, HandedAttempt, Origin, Record};
 pub use leftovers::{Cleared, kill_leftovers};
 pub use marks::{Leftovers, Mark, Marks, MarksError, Recovery};
 pub use output::{CapturedOutput, LeftOut, Stream};
+pub use shown::{Part, Shown};
 pub use stage::{STAGE, act as act_on_stage};
 pub use stage_orders::Stage;
 pub use successor::Successor;
@@ -340,26 +343,6 @@ impl Runner {
                 }
             });
         }
-    }
-
-    /// What is kept so far of the output of an attempt that is not over.
-    pub fn live_output(&self, run: RunId, attempt: u32) -> Option<CapturedOutput> {
-        let live = self.0.shared.live().get(&(run, attempt)).cloned()?;
-        Some(live.output())
-    }
-
-    /// What is kept of the output of an attempt that is not over behind the first `seen` bytes, at
-    /// most `most` bytes of it.
-    pub fn live_output_after(
-        &self,
-        run: RunId,
-        attempt: u32,
-        seen: u64,
-        most: usize,
-    ) -> Option<Vec<Piece>> {
-        let live = self.0.shared.live().get(&(run, attempt)).cloned()?;
-        let capture = live.capture.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(capture.after(seen, most))
     }
 
     /// Waits until no process of any attempt is left, leftovers included. What was only reported as

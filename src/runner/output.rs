@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shown::put_together;
 use crate::job::{KeepOutput, OutputLimits};
 
 /// Which end keeps at most this many changes of stream, so that a process that alternates with
@@ -51,43 +52,12 @@ impl CapturedOutput {
     /// The text to show, of one stream or of both, with a line of its own where bytes were left
     /// out that says how many.
     pub fn render(&self, stream: Option<Stream>) -> Vec<u8> {
-        let mut shown = Vec::with_capacity(self.bytes.len() + 64);
-        let missing = match stream {
-            None => self.left_out.stdout + self.left_out.stderr,
-            Some(Stream::Stdout) => self.left_out.stdout,
-            Some(Stream::Stderr) => self.left_out.stderr,
-        };
-        let mut at = 0;
-        let mut marked = missing == 0;
-        for &(from, len) in &self.segments {
-            let end = at + len as usize;
-            // A segment can reach over the gap: the head may end with the stream the tail has.
-            let cut = self.gap_at.clamp(at, end);
-            let wanted = stream.is_none_or(|stream| stream == from);
-            if wanted {
-                shown.extend_from_slice(&self.bytes[at..cut]);
-            }
-            if !marked && end > self.gap_at {
-                push_marker(&mut shown, missing);
-                marked = true;
-            }
-            if wanted {
-                shown.extend_from_slice(&self.bytes[cut..end]);
-            }
-            at = end;
-        }
-        if !marked {
-            push_marker(&mut shown, missing);
-        }
-        shown
+        let before = self.before_gap(stream).and_then(|at| self.bytes.get(at));
+        let shown = self.shown(stream, before.is_some_and(|&byte| byte != b'\n'));
+        put_together(shown.cut(&(0..shown.length())), |range, bytes| {
+            bytes.extend_from_slice(self.bytes.get(range).unwrap_or_default());
+        })
     }
-}
-
-fn push_marker(shown: &mut Vec<u8>, missing: u64) {
-    if shown.last().is_some_and(|&byte| byte != b'\n') {
-        shown.push(b'\n');
-    }
-    shown.extend_from_slice(format!("[punctual: {missing} bytes left out here]\n").as_bytes());
 }
 
 /// Takes output as it arrives and keeps what its limits allow.
@@ -153,17 +123,27 @@ impl Capture {
     /// What is kept so far.
     pub(super) fn snapshot(&self) -> CapturedOutput {
         let mut bytes = Vec::with_capacity(self.head.bytes.len() + self.tail.bytes.len());
-        let mut segments: Vec<(Stream, u32)> = Vec::new();
         for part in [&self.head, &self.tail] {
             let (front, back) = part.bytes.as_slices();
             bytes.extend_from_slice(front);
             bytes.extend_from_slice(back);
+        }
+        CapturedOutput {
+            bytes,
+            ..self.layout()
+        }
+    }
+
+    /// The same without the bytes.
+    pub(super) fn layout(&self) -> CapturedOutput {
+        let mut segments: Vec<(Stream, u32)> = Vec::new();
+        for part in [&self.head, &self.tail] {
             for &(stream, len) in &part.segments {
                 append(&mut segments, stream, len);
             }
         }
         CapturedOutput {
-            bytes,
+            bytes: Vec::new(),
             segments,
             total_bytes: self.total,
             gap_at: self.head.bytes.len(),

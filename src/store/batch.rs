@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::job::{ClaimOutcome, RunId, Write};
 
 /// Changes that become durable together, in this order.
@@ -48,6 +50,25 @@ pub struct StoredOutput {
     pub segments: Vec<u8>,
     /// How much the attempt wrote in all.
     pub total_bytes: u64,
+}
+
+/// The captured output of one attempt as it lies in the ledger: all but its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptOutput {
+    /// Whose.
+    pub run: RunId,
+    /// Of which attempt, from 1.
+    pub attempt: u32,
+    /// Its place in the order of arrival.
+    pub seq: i64,
+    /// How many bytes were kept.
+    pub length: usize,
+    /// Which part of the bytes is which stream, in the runner's own form.
+    pub segments: Vec<u8>,
+    /// How much the attempt wrote in all.
+    pub total_bytes: u64,
+    /// When the attempt began and ended, if its row says so.
+    pub times: [Option<Timestamp>; 2],
 }
 
 /// The ledger is closed; the batch comes back.

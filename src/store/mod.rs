@@ -19,7 +19,7 @@ mod walk;
 mod writer;
 
 pub use audit::{Account, AuditReport, AuditScope, Problem, ProblemKind, Watch};
-pub use batch::{Acked, Batch, Closed, Done, NotTaken, StoredOutput, Urgency};
+pub use batch::{Acked, Batch, Closed, Done, KeptOutput, NotTaken, StoredOutput, Urgency};
 pub use care::{Vacuumed, backup, check, vacuum};
 pub use error::StoreError;
 pub use health::Health;

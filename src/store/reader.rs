@@ -1,6 +1,7 @@
 //! Answers questions about the ledger, beside the writing and never in its way.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,8 +11,8 @@ use tokio::sync::Semaphore;
 use super::lately::Lately;
 use super::sqlite::{self, Connection};
 use super::{
-    AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, LastEnds, LastRuns, Page,
-    RunFilter, StoreError, StoredOutput, Stretch,
+    AuditReport, AuditScope, Cursor, JobRecord, JobStatistics, Jobs, KeptOutput, LastEnds,
+    LastRuns, Page, RunFilter, StoreError, StoredOutput, Stretch,
 };
 use crate::job::{Attempt, JobName, Run, RunId};
 
@@ -91,6 +92,28 @@ impl Reader {
         attempt: Option<u32>,
     ) -> Result<Option<StoredOutput>, StoreError> {
         self.ask(move |it| sqlite::output(it, run, attempt)).await
+    }
+
+    /// The output of an attempt without its bytes; of the last one that has any when none is named.
+    pub async fn kept_output(
+        &self,
+        run: RunId,
+        attempt: Option<u32>,
+    ) -> Result<Option<KeptOutput>, StoreError> {
+        self.ask(move |it| sqlite::kept_output(it, run, attempt))
+            .await
+    }
+
+    /// Adds these ranges of the bytes of an output to what is there, and reads no others. None: the
+    /// output is not there any more.
+    pub async fn append_output(
+        &self,
+        of: KeptOutput,
+        ranges: Vec<Range<usize>>,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.ask(move |it| sqlite::append_output(it, &of, &ranges, bytes))
+            .await
     }
 
     /// How jobs did lately; one that never ran to an end is left out.

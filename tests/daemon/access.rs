@@ -106,6 +106,10 @@ fn check(who: Somebody, path: &str, method: &str, answer: &Answer) {
     match (who.may(need), who.role) {
         (false, None) => assert_eq!(answer.status, 401, "{context}"),
         (false, Some(_)) => assert_eq!(answer.status, 403, "{context}"),
+        (true, _) if path == "/docs/" && known => {
+            assert_eq!(answer.status, 308, "{context}");
+            assert_eq!(answer.header("location"), Some("/docs"), "{context}");
+        }
         (true, _) if known => assert!(
             matches!(answer.status, 200 | 202 | 204 | 404 | 422 | 503),
             "{context}"
@@ -185,6 +189,9 @@ fn what_is_in_no_table_is_for_those_who_may_read() {
         "/api/v1/nowhere",
         "/api/v1/jobs/talk/nowhere",
         "/session/x",
+        "/docs//",
+        "//docs/",
+        "//example.com/docs/",
     ] {
         for who in EVERYBODY {
             let cookie = who.cookie(&api.tcp);

@@ -580,6 +580,115 @@ fn bodies_and_heads_are_bounded() {
 }
 
 #[test]
+fn a_head_that_is_too_large_is_told_and_noted() {
+    let mut api = Api::start("none");
+    let long = format!("/{}", "x".repeat(20_000));
+    assert_eq!(problem(&api.tcp.get(&long).send()), "target-too-long");
+    let large = "x".repeat(40_000);
+    let one = api.tcp.get("/healthz").with("X", &large).send();
+    assert_eq!((one.status, &*problem(&one)), (431, "headers-too-large"));
+    let ask = api.tcp.get("/healthz");
+    let many = (0..120).fold(ask, |ask, number| ask.with(&format!("X-{number}"), "y"));
+    assert_eq!(problem(&many.send()), "headers-too-large");
+    let fits = api.tcp.get("/healthz?").with("X", &"x".repeat(30_000));
+    assert_eq!(fits.status(), 200);
+    for status in ["414", "431", "431"] {
+        let line = api.daemon.wait_for_log("request refused");
+        assert!(
+            line.contains(status) && line.contains("127.0.0.1:"),
+            "{line}"
+        );
+    }
+    // Of what cannot be read at all, the log tells at least.
+    assert_eq!(api.tcp.raw(b"G@T / HTTP/1.1\r\n\r\n").status, 400);
+    let line = api.daemon.wait_for_log("it cannot be read");
+    assert!(line.contains("127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn numbers_and_times_at_their_ends_are_no_trouble() {
+    let api = Api::start("none");
+    let door = &api.tcp;
+    let run = door.trigger("talk");
+    door.ended(&run);
+    let times = [
+        "9999-12-31T23:59:59.999999999Z",
+        "9999-12-30T22:00:00.999999999Z",
+        "-009999-01-02T01:59:59Z",
+        "0000-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+    ];
+    let numbers = [
+        "0",
+        "4294967295",
+        "9223372036854775807",
+        "18446744073709551615",
+    ];
+    let mut paths = Vec::new();
+    for time in times {
+        for path in [
+            "/api/v1/jobs/talk/why?at=",
+            "/api/v1/audit?since=",
+            "/api/v1/runs?since=",
+            "/api/v1/runs?until=",
+            "/api/v1/upcoming?until=",
+        ] {
+            paths.push(format!("{path}{time}"));
+        }
+    }
+    for number in numbers {
+        for path in ["/api/v1/jobs", "/api/v1/runs", "/api/v1/upcoming"] {
+            paths.push(format!("{path}?limit={number}"));
+            paths.push(format!("{path}?cursor={number}.{number}"));
+            paths.push(format!("{path}?cursor={number}"));
+        }
+        paths.push(format!("{run}/output?attempt={number}"));
+    }
+    let mut asked: Vec<_> = paths.iter().map(|path| door.get(path)).collect();
+    for number in numbers {
+        let ask = door.get(&format!("{run}/output"));
+        for range in [
+            format!("0-{number}"),
+            format!("{number}-"),
+            format!("-{number}"),
+        ] {
+            asked.push(ask.clone().with("Range", &format!("bytes={range}")));
+        }
+    }
+    for time in times {
+        let until = format!("{{\"until\": \"{time}\"}}");
+        asked.push(door.post("/api/v1/jobs/talk/pause").json(&until));
+    }
+    for ask in asked {
+        let answer = ask.send();
+        let understood = matches!(answer.status, 200 | 206 | 400 | 404 | 416 | 422);
+        assert!(understood, "{ask:?}: {answer:?}");
+    }
+    // A place in the events of this life, and of others.
+    let hello = door.get("/api/v1/events").open().next().unwrap();
+    let (life, _) = hello.id.split_once('-').unwrap();
+    for life in [life, "0", "18446744073709551615"] {
+        for number in numbers {
+            let place = format!("{life}-{number}");
+            let ask = door.get("/api/v1/events").with("Last-Event-ID", &place);
+            let mut events = ask.open();
+            if events.head.status == 400 {
+                continue;
+            }
+            assert_eq!(events.next().unwrap().kind, "hello", "{place}");
+            // From the beginning of this life on there are some.
+            let next = events.next().unwrap().kind;
+            assert!(
+                next == "gap" || (number == "0" && next == "run"),
+                "{place}: {next}"
+            );
+        }
+    }
+    let log = api.daemon.log_to_its_end();
+    assert!(!log.iter().any(|line| line.contains("panicked")), "{log:?}");
+}
+
+#[test]
 fn the_daemon_says_that_it_is_ready() {
     let api = Api::start("token");
     let ready = wait_until("ready", || {

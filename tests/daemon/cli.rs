@@ -120,6 +120,17 @@ fn jobs_and_runs_are_listed() {
     assert_eq!(json(&place, &["run", id])["attempt_list"][0]["number"], 1);
     assert_eq!(said(&place, &["logs", id]), "hello\n");
     assert_eq!(said(&place, &["logs", id, "--follow"]), "hello\n");
+    for more in [&[][..], &["--follow"], &["--follow", "--json"]] {
+        let (code, stdout, stderr) = ended(&punctual(
+            &place,
+            &[&["logs", id, "--attempt", "9"], more].concat(),
+        ));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{more:?}: {stderr}");
+        assert!(
+            stderr.contains("no attempt 9, it has 1 attempt"),
+            "{stderr}"
+        );
+    }
     assert_eq!(json(&place, &["logs", id])["output"], "hello\n");
     let events = said(&place, &["logs", id, "--follow", "--json"]);
     let last: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();

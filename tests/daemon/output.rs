@@ -13,6 +13,10 @@ const JOBS: &str = r#"
     every = "1000d"
     shell = 'head -c 300000 /dev/zero | tr "\\0" x'
     output = { max_bytes = "100KB", keep = "both" }
+    [jobs.twice]
+    every = "1000d"
+    shell = 'echo $PUNCTUAL_ATTEMPT; while [ ! -e "$PLACE/$PUNCTUAL_ATTEMPT" ]; do sleep 0.02; done; exit 7'
+    retry = { max_retries = 2, initial_delay = "10ms" }
 "#;
 
 fn start() -> (Place, Daemon, Door) {
@@ -101,6 +105,65 @@ fn what_was_not_kept_is_said_to_be_missing() {
 }
 
 #[test]
+fn a_place_that_no_run_has_is_no_trouble() {
+    let (place, _daemon, door) = start();
+    let path = trigger(&door, "slow");
+    let far = ["4294967295:0", "4294967295:18446744073709551615"];
+    let mut streams: Vec<_> = far.map(|id| follow(&door, &path, Some(id))).into();
+    streams.push(follow(&door, &path, Some("1:18446744073709551615")));
+    // One that came later has been told something, so the others were looked after.
+    follow(&door, &path, None).next_of("stdout");
+    std::fs::write(place.path("go"), "").unwrap();
+    for stream in &mut streams {
+        assert_eq!(rest(stream), (vec![], "failed".to_owned()));
+    }
+    let of_another = format!("{path}?attempt=1");
+    let asked = door
+        .get(&of_another)
+        .header("Accept", "text/event-stream")
+        .header("Last-Event-ID", "2:0");
+    assert_eq!(asked.status(), 400);
+}
+
+#[test]
+fn an_attempt_that_never_comes_is_told() {
+    let (place, _daemon, door) = start();
+    let path = trigger(&door, "twice");
+    let of = |attempt: u32| format!("{path}?attempt={attempt}");
+    let refused = |attempt: u32| {
+        let asked = door.get(&of(attempt));
+        let asked = asked.header("Accept", "text/event-stream");
+        // Else it would go on.
+        assert_eq!(asked.open().head.status, 404, "{attempt}");
+        asked.send().json()["detail"].as_str().unwrap().to_owned()
+    };
+    let mut first = follow(&door, &path, None);
+    first.next_of("stdout");
+    // Beyond its retries there will be none.
+    assert!(refused(4).contains("max_retries of its job is 2"));
+    refused(0);
+    refused(u32::MAX);
+    // One that may come is waited for.
+    let (mut second, mut third) = (follow(&door, &of(2), None), follow(&door, &of(3), None));
+    std::fs::write(place.path("1"), "").unwrap();
+    let said = second.next().unwrap();
+    assert_eq!((said.kind.as_str(), said.id.as_str()), ("stdout", "2:2"));
+    let run = path.strip_suffix("/output").unwrap();
+    assert_eq!(door.post(&format!("{run}/cancel")).status(), 202);
+    assert_eq!(rest(&mut second), (vec![], "cancelled".to_owned()));
+    let told = third.next().unwrap();
+    assert_eq!(told.kind, "error");
+    let detail = told.data["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("no attempt 3, it has 2 attempts"),
+        "{detail}"
+    );
+    assert!(third.next().is_none());
+    // Of a run that is over, the same as without a stream.
+    assert_eq!(refused(3), door.get(&of(3)).send().json()["detail"]);
+}
+
+#[test]
 fn a_stream_ends_with_the_daemon() {
     let (_place, daemon, door) = start();
     let path = trigger(&door, "slow");
@@ -160,6 +223,111 @@ fn a_part_of_it_can_be_asked_for() {
     let known = door.get(&path).with("If-None-Match", &tag).send();
     assert_eq!((known.status, known.body.len()), (304, 0));
     assert_eq!(known.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_tag_names_the_bytes_and_a_part_is_cut_from_them() {
+    let (place, daemon, door) = start();
+    let (slow, much) = (trigger(&door, "slow"), trigger(&door, "much"));
+    let tag_of = |door: &Door, path: &str| {
+        let answer = door.get(path).send();
+        assert_eq!(answer.status, 200, "{path}");
+        (answer.header("etag").unwrap().to_owned(), answer.body)
+    };
+
+    // While it runs, a tag holds until more is printed.
+    follow(&door, &slow, None).next_of("stdout");
+    let (first, body) = tag_of(&door, &slow);
+    assert_eq!(body, b"one\n");
+    assert_eq!(tag_of(&door, &slow).0, first);
+    let rest = |tag: &str| {
+        let asked = door.get(&slow).with("Range", "bytes=4-");
+        asked.with("If-Range", tag).send()
+    };
+    assert_eq!(rest(&first).status, 416, "there is no more");
+    std::fs::write(place.path("go"), "").unwrap();
+    over(&door, &slow);
+    let (second, body) = tag_of(&door, &slow);
+    assert_ne!(second, first);
+    assert_eq!(body, b"one\ntwo \xff\n");
+    assert_eq!((rest(&first).status, rest(&second).status), (200, 206));
+    assert_eq!(rest(&second).body, b"two \xff\n");
+
+    // Each stream has its own, and every part is that of the whole, around what was left out, too.
+    over(&door, &much);
+    let (whole_tag, whole) = tag_of(&door, &much);
+    assert!(whole.len() > 100_000 && whole.len() < 100_100);
+    let streams = ["stdout", "stderr"].map(|stream| {
+        let (tag, body) = tag_of(&door, &format!("{much}?stream={stream}"));
+        (tag, body.len())
+    });
+    assert_eq!(streams.each_ref().map(|of| of.1), [whole.len(), 0]);
+    assert!(streams[0].0 != streams[1].0 && streams.iter().all(|of| of.0 != whole_tag));
+    for range in [0..1, 49_990..50_010, 50_001..50_001 + 60, 50_003..99_000] {
+        let wanted = format!("bytes={}-{}", range.start, range.end - 1);
+        let part = door.get(&much).with("Range", &wanted).send();
+        assert_eq!(
+            (part.status, &part.body[..]),
+            (206, &whole[range]),
+            "{wanted}"
+        );
+    }
+    let head = door.ask("HEAD", &much).send();
+    let length = whole.len().to_string();
+    assert_eq!(head.header("content-length"), Some(length.as_str()));
+    assert_eq!(
+        (head.header("etag"), head.body.len()),
+        (Some(&*whole_tag), 0)
+    );
+
+    // What is over has the same tag in the next life.
+    assert!(daemon.terminate().success());
+    let _daemon = place.start();
+    assert_eq!(tag_of(&door, &much), (whole_tag, whole));
+    assert_eq!(tag_of(&door, &slow).0, second);
+}
+
+/// The most memory that a daemon had at once, in KiB.
+fn most_memory(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn a_small_part_of_large_output_is_read_without_the_rest() {
+    let place = Place::new(
+        "[jobs.large]\nevery = \"1000d\"\nshell = \"head -c 100000000 /dev/zero\"\n\
+         output = { max_bytes = \"100MB\" }\n",
+    );
+    let daemon = place.start();
+    let door = Door::Unix(place.path("punctual.sock"));
+    let path = trigger(&door, "large");
+    door.ended(path.strip_suffix("/output").unwrap());
+    // The life that captured it had all of it in memory.
+    assert!(daemon.terminate().success());
+    let daemon = place.start();
+    let part = |range: &str| door.get(&path).with("Range", range).send();
+    for range in ["bytes=0-0", "bytes=-1", "bytes=60000000-60000000"] {
+        assert_eq!(
+            (part(range).status, part(range).body.len()),
+            (206, 1),
+            "{range}"
+        );
+    }
+    assert_eq!(part("bytes=100000000-").status, 416);
+    let head = door.ask("HEAD", &path).send();
+    assert_eq!(head.header("content-length"), Some("100000000"));
+    let tag = head.header("etag").unwrap();
+    let known = door.get(&path).with("If-None-Match", tag).send();
+    assert_eq!(known.status, 304);
+    let most = most_memory(&daemon);
+    assert!(most < 90_000, "{most} KiB");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::StoreError;
 pub(super) use account::audit;
 pub(super) use care::{backup, check, vacuum};
 pub(super) use figures::{last_ends, last_runs, statistics};
-pub(super) use history::{attempts, output, schedule_history};
+pub(super) use history::{append_output, attempts, kept_output, output, schedule_history};
 pub(super) use open::{Place, read_only};
 pub(super) use prune::PruneStep;
 pub(super) use record::job_record;
