@@ -186,7 +186,9 @@ fn the_tutorial_works_as_it_says() {
         .join("\n");
     let hello = hello.replace("\"10s\"", "\"1s\"").replace(":7878", ":0");
     std::fs::write(place.path("config.toml"), &hello).unwrap();
-    let check = &blocks("docs/tutorial.md", "A job", "sh")[0].join("\n");
+    let check = &blocks("docs/tutorial.md", "A job", "sh")
+        .concat()
+        .join("\n");
     let said = reader.does(check).join("\n");
     assert!(said.contains("is valid; it has 1 job"), "{said}");
     std::fs::write(place.path("config.toml"), hello.replace("every", "evry")).unwrap();

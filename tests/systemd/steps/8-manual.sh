@@ -134,7 +134,8 @@ TOML
     on systemctl stop punctual
     # A container's daemon is its root.
     on chown -R root: /var/lib/punctual /run/punctual
-    beside container --service-type=exec --property=KillMode=mixed \
+    # Kept if it fails, for that to be seen.
+    on systemd-run --quiet --unit=container --service-type=exec --property=KillMode=mixed \
         unshare --pid --fork --kill-child --mount-proc \
         $(manual docs/how-to.md 'Run it in a container' sh)
     within 10 answers /readyz
