@@ -188,7 +188,7 @@ impl Follower {
                     if let Some(attempt) = self.which.attempt {
                         output::has_attempt(&run, attempt)?;
                     }
-                    self.tell_rest(&run, run.attempts, stream).await?;
+                    self.tell_rest(run.attempts, stream).await?;
                     let mut text = String::new();
                     sse::push(&mut text, self.place, "end", &wire::Run::from(*run));
                     return Ok(stream.send(text).await?);
@@ -220,39 +220,66 @@ impl Follower {
             let Some(next) = next.filter(begun) else {
                 return Ok(());
             };
-            let run = handle.reader().run(self.run).await.map_err(Problem::from)?;
-            if let Some(run) = run {
-                self.tell_rest(&run, attempt, stream).await?;
-            }
+            self.tell_rest(attempt, stream).await?;
             self.turn_to(next, stream).await?;
         }
     }
 
     /// Tells what attempts that are over have printed and was not told yet, up to the one numbered
     /// `last`.
-    async fn tell_rest(&mut self, run: &Run, last: u32, stream: &mut Stream) -> Result<(), Broken> {
+    async fn tell_rest(&mut self, last: u32, stream: &mut Stream) -> Result<(), Broken> {
         let last = self.which.attempt.map_or(last, |only| only.min(last));
         while self.place.attempt <= last {
-            if let Some(output) = output::of_attempt(&self.context, run, self.place.attempt).await?
-            {
-                while self.place.bytes < output.total_bytes {
-                    let pieces = output.after(self.place.bytes, AT_ONCE);
-                    let all = pieces
-                        .last()
-                        .is_none_or(|last| last.end == output.total_bytes);
-                    let course = if all { Course::Over } else { Course::GoesOn };
-                    let before = self.place;
-                    let text = self.say(pieces, course);
-                    if self.place == before {
-                        break;
-                    }
-                    stream.send(text).await?;
-                }
+            if !self.tell_live_rest(stream).await? {
+                self.tell_kept_rest(stream).await?;
             }
             if self.place.attempt == last {
                 break;
             }
             self.turn_to(self.place.attempt + 1, stream).await?;
+        }
+        Ok(())
+    }
+
+    /// The rest of an attempt that is over, if it is still in memory.
+    async fn tell_live_rest(&mut self, stream: &mut Stream) -> Result<bool, Broken> {
+        loop {
+            let Place { attempt, bytes } = self.place;
+            let handle = &self.context.handle;
+            let Some(pieces) = handle.live_output_after(self.run, attempt, bytes, AT_ONCE) else {
+                return Ok(false);
+            };
+            let mut text = self.say(pieces.clone(), Course::GoesOn);
+            if self.place.bytes == bytes {
+                // What is not whole stays so.
+                text = self.say(pieces, Course::Over);
+            }
+            if self.place.bytes == bytes {
+                return Ok(true);
+            }
+            stream.send(text).await?;
+        }
+    }
+
+    /// The rest of an attempt that is over, as the ledger has it.
+    async fn tell_kept_rest(&mut self, stream: &mut Stream) -> Result<(), Broken> {
+        let Place { attempt, bytes } = self.place;
+        let found = output::of_attempt(&self.context, self.run, attempt, bytes).await?;
+        let Some((output, _room)) = found else {
+            return Ok(());
+        };
+        while self.place.bytes < output.total_bytes {
+            let pieces = output.after(self.place.bytes, AT_ONCE);
+            let all = pieces
+                .last()
+                .is_none_or(|last| last.end == output.total_bytes);
+            let course = if all { Course::Over } else { Course::GoesOn };
+            let before = self.place;
+            let text = self.say(pieces, course);
+            if self.place == before {
+                break;
+            }
+            stream.send(text).await?;
         }
         Ok(())
     }

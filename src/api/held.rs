@@ -39,14 +39,32 @@ impl Held {
         if bytes <= SMALL {
             return Ok(Place(None));
         }
-        let kib = u32::try_from(bytes >> 10).map_or(ROOM, |kib| kib.min(ROOM));
-        let room = Arc::clone(&self.0).try_acquire_many_owned(kib);
+        let room = Arc::clone(&self.0).try_acquire_many_owned(kib(bytes));
         room.map(|room| Place(Some(room))).map_err(|_| {
             let detail = "others are being sent so much that there is no memory for this answer; try \
                           again in some seconds, or ask for a part of it with `Range`";
             Problem::new(Kind::Busy, detail)
         })
     }
+
+    /// Waits for a place for so many bytes.
+    pub(super) async fn turn(&self, bytes: usize) -> Place {
+        if bytes <= SMALL {
+            return Place(None);
+        }
+        // It is never closed.
+        Place(
+            Arc::clone(&self.0)
+                .acquire_many_owned(kib(bytes))
+                .await
+                .ok(),
+        )
+    }
+}
+
+/// How much of the room so many bytes take.
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes >> 10).map_or(ROOM, |kib| kib.min(ROOM))
 }
 
 impl Place {
@@ -125,6 +143,10 @@ mod tests {
         let huge = answer(&held, 100 << 10).unwrap();
         assert!(held.place(65 << 10).is_err());
         drop(huge);
+        // Whoever can wait gets a place as soon as there is one.
+        let large = held.place(40 << 20).unwrap();
+        let (turn, ()) = tokio::join!(held.turn(50 << 20), async { drop(large) });
+        drop(turn);
         // A place that comes to nothing.
         drop(held.place(64 << 20).unwrap());
         assert!(answer(&held, 65).is_ok());

@@ -13,10 +13,11 @@ use serde_json::json;
 use super::access::{Caller, Peer};
 use super::asked::{Asked, RunPath};
 use super::error::{Kind, Problem};
+use super::held::Place;
 use super::ranged::Wanted;
 use super::sse::{self, LastEventId};
 use super::{Context, described, follow, parts, runs};
-use crate::job::Run;
+use crate::job::{Run, RunId};
 use crate::runner::{CapturedOutput, Stream};
 use crate::words;
 
@@ -135,30 +136,26 @@ async fn of_now(
     }
 }
 
-/// What an attempt has printed, so far or to its end.
+/// What the ledger has of an attempt, with its place in memory; none: nothing behind the first `seen`
+/// bytes.
 pub(super) async fn of_attempt(
     context: &Context,
-    run: &Run,
+    run: RunId,
     attempt: u32,
-) -> Result<Option<CapturedOutput>, Problem> {
-    match context.handle.live_output(run.id, attempt) {
-        Some(live) => Ok(Some(live)),
-        None => stored(context, run, Some(attempt)).await,
-    }
-}
-
-async fn stored(
-    context: &Context,
-    run: &Run,
-    attempt: Option<u32>,
-) -> Result<Option<CapturedOutput>, Problem> {
-    let stored = context.handle.reader().output(run.id, attempt).await?;
-    let Some(stored) = stored else {
+    seen: u64,
+) -> Result<Option<(CapturedOutput, Place)>, Problem> {
+    let reader = context.handle.reader();
+    let kept = reader.kept_output(run, Some(attempt)).await?;
+    let Some(kept) = kept.filter(|kept| kept.total_bytes > seen) else {
+        return Ok(None);
+    };
+    let place = context.held.turn(kept.length).await;
+    let Some(stored) = reader.output(run, Some(attempt)).await? else {
         return Ok(None);
     };
     let output = CapturedOutput::from_parts(stored.bytes, &stored.segments).map_err(|why| {
-        let detail = format!("the kept output of run {} is damaged: {why}", run.id);
+        let detail = format!("the kept output of run {run} is damaged: {why}");
         Problem::new(Kind::Internal, detail)
     })?;
-    Ok(Some(output))
+    Ok(Some((output, place)))
 }

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::dispatch::{Answer, Command, Refusal, Snapshot};
 use crate::engine::Heartbeat;
 use crate::job::{Event, RunId};
-use crate::runner::{CapturedOutput, Piece, Runner, Stream};
+use crate::runner::{Piece, Runner, Stream};
 use crate::store::{Health, Ledger, Reader};
 use crate::telemetry::{Live, Metrics};
 
@@ -118,11 +118,6 @@ impl Handle {
     /// Questions to the ledger.
     pub fn reader(&self) -> &Reader {
         &self.0.reader
-    }
-
-    /// What an attempt that runs has printed so far.
-    pub fn live_output(&self, run: RunId, attempt: u32) -> Option<CapturedOutput> {
-        self.0.runner.live_output(run, attempt)
     }
 
     /// The part that `choose` takes of what an attempt that runs has printed, as it is shown; it is told

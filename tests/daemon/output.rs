@@ -326,6 +326,9 @@ fn a_small_part_of_large_output_is_read_without_the_rest() {
     let tag = head.header("etag").unwrap();
     let known = door.get(&path).with("If-None-Match", tag).send();
     assert_eq!(known.status, 304);
+    // Who has all of it is told the end, and nothing is read.
+    let told = rest(&mut follow(&door, &path, Some("1:100000000")));
+    assert_eq!(told, (vec![], "succeeded".to_owned()));
     let most = most_memory(&daemon);
     assert!(most < 90_000, "{most} KiB");
 }
