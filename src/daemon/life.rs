@@ -5,7 +5,6 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -15,6 +14,7 @@ use super::hand_over::{self, HandOver, HandOverError};
 use super::handle::{Handle, Inner};
 use super::memory;
 use super::reload::Reloader;
+use super::runtimes::{Others, Runtimes};
 use super::shown::Shown;
 use super::signals::{self, Ends, hangups, reload_on_hangup, upgrades};
 use super::stop::{Driving, Listening};
@@ -109,14 +109,9 @@ pub fn run(
     groups: Groups,
     handed: &mut Option<HandOver>,
 ) -> Result<Ended, DaemonError> {
-    let service = runtime("service", 2, BLOCKING)?;
-    let scheduler = runtime("scheduler", config.scheduler.threads, BLOCKING)?;
-    let asked = runtime("api", 2, ANSWERING)?;
-    let others = Others {
-        scheduler: scheduler.handle().clone(),
-        api: asked.handle().clone(),
-    };
-    let done = service.block_on(async {
+    let runtimes = Runtimes::start(config.scheduler.threads)?;
+    let others = runtimes.others();
+    let done = runtimes.service.block_on(async {
         match begin(path, config, passed, groups, handed, others).await {
             Ok(life) => life.until_over().await,
             Err(stopped @ DaemonError::Stopped(_)) => {
@@ -126,38 +121,8 @@ pub fn run(
             Err(failed) => Err(failed),
         }
     });
-    // What a runtime still has under way at this point is cut off, never waited for.
-    scheduler.shutdown_background();
-    asked.shutdown_background();
-    service.shutdown_background();
+    runtimes.cut_off();
     done
-}
-
-/// How many threads of a runtime may wait for the system at once.
-const BLOCKING: usize = 512;
-
-/// How many answers of the API are computed or read at once, beside its two threads: those of the reader
-/// of the ledger, and a few. However many ask, processes are watched and fires start.
-const ANSWERING: usize = 8;
-
-/// The runtimes beside the service's own.
-struct Others {
-    scheduler: tokio::runtime::Handle,
-    api: tokio::runtime::Handle,
-}
-
-fn runtime(name: &'static str, threads: usize, blocking: usize) -> Result<Runtime, DaemonError> {
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .max_blocking_threads(blocking)
-        .thread_name(name)
-        .on_thread_start(signals::hold)
-        .enable_all()
-        .build()
-        .map_err(|why| DaemonError::System {
-            what: "threads",
-            why,
-        })
 }
 
 /// All that is needed to bring a life to its end.

@@ -14,6 +14,7 @@ mod memory;
 mod parcel;
 mod perform;
 mod reload;
+mod runtimes;
 mod shown;
 mod signals;
 mod stop;
