@@ -31,6 +31,10 @@ fn a_crontab_that_could_be_either_is_refused() {
         "{told}"
     );
 
+    // A crontab of another machine has users that this one does not have.
+    let foreign = format!("*/10 * * * * nosuchuser /bin/x\n{SYSTEM}");
+    assert_eq!(import(&["-"], &foreign).status.code(), Some(2));
+
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("crontab");
     std::fs::write(&copy, SYSTEM).unwrap();

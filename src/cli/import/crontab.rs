@@ -79,19 +79,29 @@ const OTHER_USER: &str = "\
 #   runs as root, write that owner to each job, or to [defaults] (user).
 ";
 
-/// The first word behind the fields that say when, where that is one of those that `known` tells on all
-/// lines that there are.
-pub(super) fn all_name<'t>(text: &'t str, known: &dyn Fn(&str) -> bool) -> Option<&'t str> {
-    let mut words = text
+/// The first word behind the fields that say when, where it may well be the name of a user: one that
+/// `known` tells of, with a command behind it that `program` does not know by that name; or any, where all
+/// lines have one. Of another machine's crontab some users are not known here.
+pub(super) fn may_name<'t>(
+    text: &'t str,
+    known: &dyn Fn(&str) -> bool,
+    program: &dyn Fn(&str) -> bool,
+) -> Option<&'t str> {
+    let jobs = text
         .lines()
         .filter_map(|written| match line::parse(written) {
-            Line::Job { rest, .. } => Some(line::word(rest).0),
+            Line::Job { rest, .. } => Some(line::word(rest)),
             _ => None,
         });
-    let first = words.next().filter(|word| known(word))?;
-    words
-        .all(|word| word == first || known(word))
-        .then_some(first)
+    let jobs: Vec<_> = jobs.collect();
+    let is_user =
+        |&&(word, rest): &&(&str, &str)| !rest.trim().is_empty() && known(word) && !program(word);
+    let one = jobs.iter().find(is_user);
+    let all = || {
+        jobs.first()
+            .filter(|_| jobs.iter().all(|(word, _)| known(word)))
+    };
+    one.or_else(all).map(|&(word, _)| word)
 }
 
 /// Takes a crontab over; `accepted` says why the configuration cannot hold a table.
@@ -487,11 +497,18 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_where_all_lines_have_them() {
-        let known = |word: &str| ["root", "www"].contains(&word);
-        let all = "A=b\n# c\n1 1 * * * root a\n@daily www b\n";
-        assert_eq!(all_name(all, &known), Some("root"));
-        assert_eq!(all_name(&format!("{all}1 1 * * * a\n"), &known), None);
-        assert_eq!(all_name("# root\n", &known), None);
+    fn names_are_found_on_one_line_and_where_all_have_them() {
+        let known = |word: &str| ["root", "www", "mail"].contains(&word);
+        let program = |word: &str| word == "mail";
+        let found = |text| may_name(text, &known, &program);
+        assert_eq!(
+            found("A=b\n# c\n1 1 * * * root a\n@daily www b\n"),
+            Some("root")
+        );
+        // Whom another machine has is not known here.
+        assert_eq!(found("1 1 * * * else a\n1 1 * * * root a\n"), Some("root"));
+        assert_eq!(found("1 1 * * * mail -s a\n"), Some("mail"));
+        assert_eq!(found("1 1 * * * mail -s a\n1 1 * * * a\n"), None);
+        assert_eq!(found("1 1 * * * root\n1 1 * * * a b\n# root a\n"), None);
     }
 }

@@ -104,14 +104,29 @@ fn form(file: &Path, text: &str, system: bool, user: bool) -> Result<Form, Strin
         return Ok(Form::User);
     }
     let known = |word: &str| word == "root" || matches!(Accounts::System.user(word), Ok(Some(_)));
-    match crontab::all_name(text, &known) {
+    match crontab::may_name(text, &known, &is_program) {
         None => Ok(Form::User),
         Some(word) => Err(format!(
-            "every line of {} may name a user before its command, such as {word}: pass --system if they \
+            "lines of {} may name a user before their command, such as {word}: pass --system if they \
              do, or --user if that is the command",
             shown(file)
         )),
     }
+}
+
+/// Whether a command of this name is where commands are.
+fn is_program(name: &str) -> bool {
+    let folders = [
+        "/bin",
+        "/sbin",
+        "/usr/bin",
+        "/usr/sbin",
+        "/usr/local/bin",
+        "/usr/local/sbin",
+    ];
+    folders
+        .iter()
+        .any(|folder| Path::new(folder).join(name).is_file())
 }
 
 fn shown(file: &Path) -> String {
