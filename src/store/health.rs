@@ -35,6 +35,8 @@ struct State {
     health: Health,
     /// When the commit that is under way began.
     committing_since: Option<Instant>,
+    /// Since when, and why, what is written is not what its path leads to.
+    lost: Option<(Timestamp, String)>,
 }
 
 /// Whether a report changed anything, so that the log tells edges and not levels.
@@ -55,6 +57,7 @@ impl HealthCell {
                 refused: 0,
             },
             committing_since: None,
+            lost: None,
         }))
     }
 
@@ -73,7 +76,25 @@ impl HealthCell {
                 span.as_secs()
             ));
         }
+        if let Some((since, why)) = state.lost.clone() {
+            health.writable = false;
+            health.since = since;
+            health.last_error = Some(why);
+        }
         health
+    }
+
+    /// Whether the ledger is where it was, which a commit does not tell.
+    pub(super) fn is_at_its_place(&self, lost: Option<String>) -> Edge {
+        let mut state = self.lock();
+        let before = state.lost.take();
+        let since = before.as_ref().map_or_else(clock::now, |(since, _)| *since);
+        state.lost = lost.map(|why| (since, why));
+        if before.is_some() == state.lost.is_some() {
+            Edge::None
+        } else {
+            Edge::Crossed
+        }
     }
 
     pub(super) fn queued(&self, changes: usize) {

@@ -205,6 +205,7 @@ impl Writer {
         if self.health.committed(changes) == Edge::Crossed {
             tracing::info!("the ledger can be written again; nothing was lost");
         }
+        self.look_at_its_place();
         for remark in &committed.remarks {
             remark.log();
             if matches!(remark, Remark::Refused { .. }) {
@@ -220,6 +221,16 @@ impl Writer {
         }
         if has_output && self.store.has_too_much_output() {
             self.sweep = Sweep::Under;
+        }
+    }
+
+    /// A file that was removed takes commits as ever.
+    fn look_at_its_place(&self) {
+        let lost = self.store.lost();
+        match (self.health.is_at_its_place(lost.clone()), lost) {
+            (Edge::Crossed, Some(why)) => tracing::error!("{why}"),
+            (Edge::Crossed, None) => tracing::info!("the ledger is at its place again"),
+            (Edge::None, _) => {}
         }
     }
 

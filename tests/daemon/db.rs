@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::cli::ended;
 use super::daemon::{Daemon, Place, wait_until};
+use super::http::Door;
 
 fn db(place: &Place, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_punctual"));
@@ -221,4 +222,31 @@ fn on_a_terminal_it_says_that_it_goes_on() {
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .unwrap();
     assert!(rest.contains(" is sound."), "{rest}");
+}
+
+#[test]
+fn a_ledger_that_is_taken_away_is_told_until_it_is_back() {
+    let place = Place::new(BEAT);
+    let mut daemon = daemon(&place);
+    let door = Door::Unix(place.path("punctual.sock"));
+    let ready = |status: u16| {
+        wait_until("it to be noticed", || {
+            let answer = door.get("/readyz").send();
+            (answer.status == status).then_some(answer)
+        })
+    };
+    fs::rename(place.path("state/punctual.db"), place.path("away.db")).unwrap();
+    let told = ready(503).text();
+    assert!(told.contains("is not the ledger that is open"), "{told}");
+    daemon.wait_for_log("cannot be found any more");
+    fs::rename(place.path("away.db"), place.path("state/punctual.db")).unwrap();
+    ready(200);
+    daemon.wait_for_log("the ledger is at its place again");
+    fs::remove_file(place.path("state/punctual.db")).unwrap();
+    fs::copy(
+        place.path("state/punctual.db-wal"),
+        place.path("state/punctual.db"),
+    )
+    .unwrap();
+    assert!(ready(503).text().contains("another file is in its place"));
 }

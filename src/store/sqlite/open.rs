@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ const CHECKED_AT_START: u64 = 64 << 20;
 #[derive(Debug)]
 pub(in crate::store) struct Place {
     path: PathBuf,
+    /// Device and inode of the file.
+    identity: (u64, u64),
     _lock: File,
 }
 
@@ -42,7 +44,32 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
             Err(source) => return Err(StoreError::File { path, source }),
         }
-        Ok(Self { path, _lock: lock })
+        let identity = match std::fs::metadata(&path) {
+            Ok(metadata) => (metadata.dev(), metadata.ino()),
+            Err(source) => return Err(StoreError::File { path, source }),
+        };
+        Ok(Self {
+            path,
+            identity,
+            _lock: lock,
+        })
+    }
+
+    /// What became of the file, if its path does not lead to it any more: what is written goes where
+    /// nobody finds it again.
+    pub(in crate::store) fn lost(&self) -> Option<String> {
+        let found = std::fs::metadata(&self.path);
+        let found = found.map(|metadata| (metadata.dev(), metadata.ino()));
+        let what = match found {
+            Ok(found) if found == self.identity => return None,
+            Ok(_) => "another file is in its place".to_owned(),
+            Err(error) => format!("it cannot be found any more ({error})"),
+        };
+        Some(format!(
+            "{} is not the ledger that is open: {what}; stop the daemon and put the ledger or a backup \
+             back, for what is written now will be gone",
+            self.path.display()
+        ))
     }
 
     /// The ledger's main file.

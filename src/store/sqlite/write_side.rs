@@ -52,6 +52,11 @@ impl WriteSide {
         })
     }
 
+    /// See [`Place::lost`].
+    pub(in crate::store) fn lost(&self) -> Option<String> {
+        self.place.lost()
+    }
+
     /// The connection, opened anew if the last use of it failed.
     pub(in crate::store) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
         let connection = match self.connection.take() {
