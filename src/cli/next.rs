@@ -181,12 +181,19 @@ fn instant(option: &str, text: &str, zone: &TimeZone) -> Result<Timestamp, Strin
              2026-03-29T00:30:00Z"
         ));
     };
-    zone.to_ambiguous_timestamp(local)
-        .unambiguous()
-        .map_err(|_| {
+    let found = zone.to_ambiguous_timestamp(local);
+    let is_ambiguous = found.is_ambiguous();
+    found.unambiguous().map_err(|_| {
+        if is_ambiguous {
             format!(
                 "{option} {text} does not exist or comes twice in this time zone, where the clock \
-             changes: add the offset, as in {text}+01:00"
+                 changes: add the offset, as in {local}+01:00"
             )
-        })
+        } else {
+            format!(
+                "{option} {text} lies outside of the time that can be told, up to {}",
+                Timestamp::MAX
+            )
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! `punctual serve`
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::Exit;
@@ -83,13 +83,7 @@ fn fail(error: &dyn std::error::Error) -> Exit {
 }
 
 pub(super) fn refuse(report: &Report) -> Exit {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let style = if colour {
-        Style::Coloured
-    } else {
-        Style::Plain
-    };
     // Without standard error there is nobody to tell; the exit code says it.
-    let _ = writeln!(std::io::stderr(), "{}", report.render(style));
+    let _ = super::check::tell(report);
     Exit::Usage
 }

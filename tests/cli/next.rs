@@ -155,6 +155,7 @@ fn a_local_time_is_one_of_the_zone() {
     );
     for (time, word) in [
         ("2026-03-08T02:30:00", "does not exist or comes twice"),
+        ("9999-12-31", "outside of the time that can be told"),
         ("tomorrow", "is no time"),
     ] {
         let output = from(time);
