@@ -33,6 +33,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// Under load a sweep gets a step this often; without load it goes on as it can.
 const STEP_EVERY: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether the file is where it was, while there is nothing to write.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// What the thread is told.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -135,7 +138,10 @@ impl Writer {
                     tokio::select! {
                         biased;
                         message = self.inbox.recv() => return message,
-                        () = clock::elapse(left) => self.sweep = Sweep::Under,
+                        () = clock::elapse(left.min(LOOK_EVERY)) => self.look_at_its_place(),
+                    }
+                    if left <= LOOK_EVERY {
+                        self.sweep = Sweep::Under;
                     }
                 }
                 Sweep::Under => match self.inbox.try_recv() {
