@@ -15,10 +15,6 @@ const ANSWERING: usize = 8;
 /// The most threads that the API has of its own.
 const MOST_OF_API: usize = 4;
 
-/// By how much threads that answer are nicer than the others: where the processor is scarce, requests
-/// wait for fires, and not fires for requests.
-const NICER: i32 = 5;
-
 /// All of them.
 pub(super) struct Runtimes {
     /// Watches processes and their output, and hears signals.
@@ -39,12 +35,9 @@ impl Runtimes {
     /// Starts them, the scheduler's with so many threads.
     pub(super) fn start(threads: usize) -> Result<Self, DaemonError> {
         Ok(Self {
-            service: runtime("service", 2, BLOCKING, signals::hold)?,
-            scheduler: runtime("scheduler", threads, BLOCKING, signals::hold)?,
-            api: runtime("api", threads_of_api(), ANSWERING, || {
-                signals::hold();
-                give_way();
-            })?,
+            service: runtime("service", 2, BLOCKING)?,
+            scheduler: runtime("scheduler", threads, BLOCKING)?,
+            api: runtime("api", threads_of_api(), ANSWERING)?,
         })
     }
 
@@ -70,29 +63,12 @@ fn threads_of_api() -> usize {
     (processors / 2).clamp(1, MOST_OF_API)
 }
 
-/// Lets the daemon's other threads go before this one.
-fn give_way() {
-    let own = Some(rustix::thread::gettid());
-    let nice = rustix::process::getpriority_process(own);
-    let nicer =
-        nice.and_then(|nice| rustix::process::setpriority_process(own, (nice + NICER).min(19)));
-    if let Err(why) = nicer {
-        // Answers are as good without it.
-        tracing::debug!(%why, "a thread of the API has the priority of all others");
-    }
-}
-
-fn runtime(
-    name: &'static str,
-    threads: usize,
-    blocking: usize,
-    begin: fn(),
-) -> Result<Runtime, DaemonError> {
+fn runtime(name: &'static str, threads: usize, blocking: usize) -> Result<Runtime, DaemonError> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(blocking)
         .thread_name(name)
-        .on_thread_start(begin)
+        .on_thread_start(signals::hold)
         .enable_all()
         .build()
         .map_err(|why| DaemonError::System {
