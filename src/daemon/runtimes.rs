@@ -56,8 +56,8 @@ impl Runtimes {
     }
 }
 
-/// Half of the processors are for requests: with as many threads as processors a flood of them made starts
-/// half as late again as they are without the daemon.
+/// Half of the processors are for requests: with as many threads as processors, a flood of requests made the
+/// median start half as late again as that of a bare loop (docs/decisions.md, 28).
 fn threads_of_api() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).clamp(1, MOST_OF_API)

@@ -40,7 +40,7 @@ pub enum Write {
         /// What names its instants from then on.
         spec: Option<ScheduleSpec>,
     },
-    /// The clock was ahead: spans of the job end at the last instant up to `after`, or go where all of
+    /// The clock was ahead: spans of the job's instants end at the last up to `after`, or go where all of
     /// theirs are later. What has a row of its own stays.
     CutSpans {
         /// Whose.

@@ -84,8 +84,8 @@ impl HealthCell {
         health
     }
 
-    /// Whether the ledger is where it was, which a commit does not tell.
-    pub(super) fn is_at_its_place(&self, lost: Option<String>) -> Edge {
+    /// It was looked whether the ledger is where it was, which a commit does not tell: why not, if so.
+    pub(super) fn looked_for(&self, lost: Option<String>) -> Edge {
         let mut state = self.lock();
         let before = state.lost.take();
         let since = before.as_ref().map_or_else(clock::now, |(since, _)| *since);

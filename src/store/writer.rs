@@ -233,7 +233,7 @@ impl Writer {
     /// A file that was removed takes commits as ever.
     fn look_at_its_place(&self) {
         let lost = self.store.lost();
-        match (self.health.is_at_its_place(lost.clone()), lost) {
+        match (self.health.looked_for(lost.clone()), lost) {
             (Edge::Crossed, Some(why)) => tracing::error!("{why}"),
             (Edge::Crossed, None) => tracing::info!("the ledger is at its place again"),
             (Edge::None, _) => {}

@@ -1,7 +1,7 @@
 //! Each kind of change, and what becomes of it.
 
 use punctual::clock;
-use punctual::job::{Attempt, ClaimOutcome, JobFlags, Reason, RunId, Status, Trigger, Write};
+use punctual::job::{Attempt, ClaimOutcome, JobFlags, Reason, Run, RunId, Status, Trigger, Write};
 use punctual::store::{Batch, Spread, Stretch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -521,6 +521,11 @@ async fn what_a_wrong_clock_has_given_up_is_taken_out_of_spans() {
         span("a", t(100), t(400), 31),
         span("a", t(510), t(600), 10),
         span("b", t(100), t(400), 31),
+        // No instants, but what happened while the clock was ahead.
+        Run {
+            trigger: Trigger::Startup,
+            ..span("a", t(700), t(800), 4)
+        },
     ];
     let mut writes = vec![
         schedule("a", t(0), Some(every(10))),
@@ -547,6 +552,7 @@ async fn what_a_wrong_clock_has_given_up_is_taken_out_of_spans() {
         assert_eq!(left(spans[1].id).await, Some((t(250), 16)));
         assert_eq!(left(spans[2].id).await, None);
         assert_eq!(left(spans[3].id).await, Some((t(400), 31)));
+        assert_eq!(left(spans[4].id).await, Some((t(800), 4)));
         assert_eq!(home.reader.run(spans[2].id).await.unwrap(), None);
         assert_eq!(home.reader.run(ran.id).await.unwrap(), Some(ran.clone()));
     }

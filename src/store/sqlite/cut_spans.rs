@@ -7,7 +7,8 @@ use super::rows::{Micros, count};
 use crate::job::JobName;
 use crate::schedule::{Schedule, ScheduleSpec};
 
-/// Takes the instants later than `after` out of the job's spans.
+/// Takes the instants later than `after` out of the job's spans. Those of events (a start-up, the end of
+/// another job) hold no instants: what they tell of has happened.
 pub(super) fn apply(
     connection: &Connection,
     job: &JobName,
@@ -16,13 +17,14 @@ pub(super) fn apply(
     connection
         .prepare_cached(
             "DELETE FROM runs WHERE job = ?1 AND last_scheduled_at > ?2
-                 AND last_scheduled_at IS NOT NULL AND scheduled_at > ?2",
+                 AND last_scheduled_at IS NOT NULL AND scheduled_at > ?2
+                 AND trigger IN ('schedule', 'catch_up')",
         )?
         .execute(params![job.as_str(), Micros(after)])?;
     let across: Vec<(i64, Micros)> = connection
         .prepare_cached(
             "SELECT rowid, scheduled_at FROM runs WHERE job = ?1 AND last_scheduled_at > ?2
-                 AND last_scheduled_at IS NOT NULL",
+                 AND last_scheduled_at IS NOT NULL AND trigger IN ('schedule', 'catch_up')",
         )?
         .query_map(params![job.as_str(), Micros(after)], |row| {
             Ok((row.get(0)?, row.get(1)?))
